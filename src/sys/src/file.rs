@@ -1,0 +1,98 @@
+//! Files that are either the old or the new one, never half of it.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::{context, invalid};
+
+/// Replaces a file as a whole: temporary file beside it, fsync, rename, fsync of the directory.
+///
+/// `mode` is the file's permission exactly, whatever the umask. A symbolic link at `path` is
+/// replaced, not followed. After a crash the file is the old or the new one; a leftover
+/// temporary file begins with `.` and may be removed.
+///
+/// # Errors
+///
+/// Those of the steps; the text names `path`. The old file is then still there, unless the last
+/// fsync failed.
+pub fn atomic_write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    replace(path, bytes, mode)
+        .map_err(|error| context(error, format_args!("cannot write '{}'", path.display())))
+}
+
+fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let directory = match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => return Err(invalid("it is not the path of a file")),
+    };
+    let (temporary, mut file) = create_beside(directory, path)?;
+    let written = file
+        .write_all(bytes)
+        .and_then(|()| file.set_permissions(PermissionsExt::from_mode(mode)))
+        .and_then(|()| file.sync_all())
+        .and_then(|()| std::fs::rename(&temporary, path));
+    if let Err(error) = written {
+        // The first error is the one to report.
+        let _ = std::fs::remove_file(&temporary);
+        return Err(error);
+    }
+    File::open(directory)?.sync_all()
+}
+
+/// Creates a file with a name that nobody has yet.
+fn create_beside(directory: &Path, path: &Path) -> io::Result<(PathBuf, File)> {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let name = path.file_name().ok_or_else(|| invalid("it has no file name"))?;
+    loop {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let mut temporary = std::ffi::OsString::from(".");
+        temporary.push(name);
+        temporary.push(format!(".{}-{number}", std::process::id()));
+        let temporary = directory.join(temporary);
+        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+            opened => return Ok((temporary, opened?)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn old_content_is_replaced_and_nothing_is_left_beside() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("web1.xml");
+
+        atomic_write(&path, b"old, and longer", 0o644).unwrap();
+        atomic_write(&path, b"new", 0o640).unwrap();
+
+        assert_eq!(std::fs::read(&path).unwrap(), b"new");
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o7777, 0o640);
+        assert_eq!(directory.path().read_dir().unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_write_that_fails_keeps_the_old_and_leaves_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("taken");
+        std::fs::create_dir(&path).unwrap();
+
+        let error = atomic_write(&path, b"new", 0o644).unwrap_err();
+
+        assert!(error.to_string().starts_with("cannot write '"), "{error}");
+        assert_eq!(directory.path().read_dir().unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_missing_directory_is_named() {
+        let error = atomic_write(Path::new("/no/such/file"), b"", 0o600).unwrap_err();
+
+        assert_eq!(error.to_string(), "cannot write '/no/such/file': no such file or directory");
+    }
+}

@@ -1,0 +1,215 @@
+//! Terminals: raw mode that is always taken back, the window's size, and passing keys through to
+//! a guest's console.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::event::{PollFd, PollFlags};
+use rustix::io::Errno;
+use rustix::termios::{OptionalActions, Termios};
+
+use crate::context;
+
+/// Opens a terminal without making it this session's own; for `OpenOptionsExt::custom_flags`.
+pub const NOT_CONTROLLING: i32 = libc::O_NOCTTY;
+
+/// A terminal whose keys come through one by one and unchanged; dropping this restores it.
+#[derive(Debug)]
+#[must_use = "the terminal is restored when this is dropped"]
+pub struct RawMode {
+    terminal: OwnedFd,
+    before: Termios,
+}
+
+impl RawMode {
+    /// Puts a terminal into raw mode: no echo, no lines, no signals from keys.
+    ///
+    /// # Errors
+    ///
+    /// Those of tcgetattr(3), such as "not a terminal".
+    pub fn enter(terminal: impl AsFd) -> io::Result<Self> {
+        let enter = || {
+            let terminal = rustix::io::fcntl_dupfd_cloexec(&terminal, 0)?;
+            let before = rustix::termios::tcgetattr(&terminal)?;
+            let mut raw = before.clone();
+            raw.make_raw();
+            rustix::termios::tcsetattr(&terminal, OptionalActions::Flush, &raw)?;
+            Ok(Self { terminal, before })
+        };
+        enter().map_err(|error: Errno| context(error, "cannot put the terminal into raw mode"))
+    }
+}
+
+impl Drop for RawMode {
+    fn drop(&mut self) {
+        // A terminal that went away needs no restoring.
+        let _ = rustix::termios::tcsetattr(&self.terminal, OptionalActions::Flush, &self.before);
+    }
+}
+
+/// Rows and columns of a terminal; nothing where it is none, or does not know.
+pub fn window_size(terminal: impl AsFd) -> Option<(u16, u16)> {
+    let size = rustix::termios::tcgetwinsize(terminal).ok()?;
+    (size.ws_row > 0 && size.ws_col > 0).then_some((size.ws_row, size.ws_col))
+}
+
+/// How passing through ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// `keys` said so.
+    ByUser,
+    /// The console's other end was closed: the guest is gone.
+    ByPeer,
+}
+
+/// Passes what is typed on `input` to `peer` and what comes from `peer` to `output`, blocking the
+/// thread, until one side ends it.
+///
+/// `keys` sees what was typed first and may change it, such as to take out an escape; what it
+/// leaves is sent, also when it ends the passing. End of `input` only ends that direction.
+///
+/// # Errors
+///
+/// Those of poll(2), read(2) and write(2). A pseudoterminal whose other end is closed is no error.
+pub fn pass_through(
+    input: impl AsFd,
+    output: impl AsFd,
+    peer: impl AsFd,
+    mut keys: impl FnMut(&mut Vec<u8>) -> ControlFlow<()>,
+) -> io::Result<Ended> {
+    let mut buffer = vec![0; 16 * 1024];
+    let mut typing = true;
+    loop {
+        let typed = if typing { PollFlags::IN } else { PollFlags::empty() };
+        let mut ready = [PollFd::new(&peer, PollFlags::IN), PollFd::new(&input, typed)];
+        // A hung-up input is reported even when nothing is asked of it.
+        let watched = if typing { &mut ready[..] } else { &mut ready[..1] };
+        rustix::io::retry_on_intr(|| rustix::event::poll(watched, None))?;
+        let (from_peer, from_input) =
+            (!ready[0].revents().is_empty(), !ready[1].revents().is_empty());
+        if from_peer {
+            match rustix::io::retry_on_intr(|| rustix::io::read(&peer, &mut buffer)) {
+                // EIO: nobody has the other end of the pseudoterminal open.
+                Ok(0) | Err(Errno::IO | Errno::CONNRESET) => return Ok(Ended::ByPeer),
+                Ok(count) => write_all(&output, &buffer[..count])?,
+                Err(Errno::AGAIN) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if from_input {
+            let count = rustix::io::retry_on_intr(|| rustix::io::read(&input, &mut buffer))?;
+            typing = count > 0;
+            let mut typed = buffer[..count].to_vec();
+            let flow = keys(&mut typed);
+            match write_all(&peer, &typed) {
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                    return Ok(Ended::ByPeer);
+                }
+                written => written?,
+            }
+            if flow.is_break() {
+                return Ok(Ended::ByUser);
+            }
+        }
+    }
+}
+
+fn write_all(to: impl AsFd, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match rustix::io::write(&to, bytes) {
+            Ok(count) => bytes = &bytes[count..],
+            Err(Errno::INTR) => {}
+            // Descriptors of consoles are often shared with somebody who made them non-blocking.
+            Err(Errno::AGAIN) => {
+                let mut ready = [PollFd::new(&to, PollFlags::OUT)];
+                rustix::io::retry_on_intr(|| rustix::event::poll(&mut ready, None))?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+    use std::thread;
+
+    use super::*;
+    use crate::fd;
+
+    #[test]
+    fn typed_bytes_reach_the_peer_until_the_escape() {
+        let (mut typist, input) = UnixStream::pair().unwrap();
+        let (mut screen, output) = UnixStream::pair().unwrap();
+        let (mut guest, peer) = UnixStream::pair().unwrap();
+        typist.write_all(b"ls\x1drest").unwrap();
+
+        let ended = pass_through(&input, &output, &peer, |keys| {
+            match keys.iter().position(|key| *key == 0x1d) {
+                Some(escape) => {
+                    keys.truncate(escape);
+                    ControlFlow::Break(())
+                }
+                None => ControlFlow::Continue(()),
+            }
+        });
+        drop((output, peer));
+
+        assert_eq!(ended.unwrap(), Ended::ByUser);
+        let mut text = String::new();
+        guest.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "ls");
+        assert_eq!(screen.read(&mut [0; 8]).unwrap(), 0);
+    }
+
+    #[test]
+    fn output_is_shown_until_the_peer_closes_though_input_has_ended() {
+        let (typist, input) = UnixStream::pair().unwrap();
+        let (mut screen, output) = UnixStream::pair().unwrap();
+        let (mut guest, peer) = UnixStream::pair().unwrap();
+        drop(typist);
+        let console = thread::spawn(move || {
+            pass_through(&input, &output, &peer, |_| ControlFlow::Continue(()))
+        });
+
+        guest.write_all(b"login: ").unwrap();
+        let mut text = [0; 7];
+        screen.read_exact(&mut text).unwrap();
+        drop(guest);
+
+        assert_eq!(&text, b"login: ");
+        assert_eq!(console.join().unwrap().unwrap(), Ended::ByPeer);
+    }
+
+    #[test]
+    fn raw_mode_is_taken_back() {
+        let controller = open_pseudoterminal();
+        let before = rustix::termios::tcgetattr(&controller).unwrap();
+
+        let raw = RawMode::enter(&controller).unwrap();
+        let during = rustix::termios::tcgetattr(&controller).unwrap();
+        drop(raw);
+        let after = rustix::termios::tcgetattr(&controller).unwrap();
+
+        assert_ne!(before.local_modes, during.local_modes);
+        assert_eq!(before.local_modes, after.local_modes);
+        assert_eq!(before.input_modes, after.input_modes);
+    }
+
+    #[test]
+    fn a_file_is_no_terminal() {
+        let file = std::fs::File::open("/dev/null").unwrap();
+
+        assert!(window_size(&file).is_none());
+        let error = RawMode::enter(&file).unwrap_err();
+        assert!(error.to_string().starts_with("cannot put the terminal into raw mode"), "{error}");
+    }
+
+    fn open_pseudoterminal() -> OwnedFd {
+        let path = std::path::Path::new("/dev/ptmx");
+        fd::open_file(path, fd::Access::ReadWrite, false).unwrap()
+    }
+}
