@@ -1,0 +1,270 @@
+//! Reading: elements of the source, what of them was claimed, and the problems found on the way.
+
+use base::{BadValue, words};
+use roxmltree::{Attribute, Node};
+
+use crate::problem::{Origin, Part, Problem, Severity, sort_problems};
+
+/// An XML namespace whose elements are modelled, under the prefix that is used for it here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Namespace {
+    /// The prefix in field names and in print, whatever a document uses.
+    pub prefix: &'static str,
+    /// The namespace.
+    pub uri: &'static str,
+}
+
+/// An element of a source.
+#[derive(Clone, Copy, Debug)]
+pub struct El<'a> {
+    node: Node<'a, 'a>,
+    namespaces: &'static [Namespace],
+}
+
+impl<'a> El<'a> {
+    pub(crate) fn new(node: Node<'a, 'a>, namespaces: &'static [Namespace]) -> Self {
+        Self { node, namespaces }
+    }
+
+    /// The element in the parsed document.
+    pub fn node(self) -> Node<'a, 'a> {
+        self.node
+    }
+
+    /// Its name as messages show it, without a prefix.
+    pub fn name(self) -> &'a str {
+        self.node.tag_name().name()
+    }
+
+    /// Whether it is called `name`. A name without a prefix is one without a namespace, as libvirt
+    /// looks for them.
+    pub fn is(self, name: &str) -> bool {
+        let tag = self.node.tag_name();
+        match (tag.namespace(), name.split_once(':')) {
+            (None, None) => tag.name() == name,
+            (Some(uri), Some((prefix, local))) => {
+                tag.name() == local
+                    && self.namespaces.iter().any(|ns| ns.prefix == prefix && ns.uri == uri)
+            }
+            _ => false,
+        }
+    }
+
+    /// Where it stands.
+    pub fn origin(self) -> Origin {
+        Origin::Element(self.node.id().get())
+    }
+
+    /// The attribute `name`, which must have no namespace.
+    pub fn attribute(self, name: &str) -> Option<&'a str> {
+        self.plain_attributes().find(|attribute| attribute.name() == name).map(|a| a.value())
+    }
+
+    fn plain_attributes(self) -> impl Iterator<Item = Attribute<'a, 'a>> {
+        self.node.attributes().filter(|attribute| attribute.namespace().is_none())
+    }
+
+    /// Its child elements.
+    pub fn children(self) -> impl Iterator<Item = Self> {
+        let namespaces = self.namespaces;
+        self.node.children().filter(Node::is_element).map(move |node| Self { node, namespaces })
+    }
+
+    /// The first child element called `name`.
+    pub fn child(self, name: &str) -> Option<Self> {
+        self.children().find(|child| child.is(name))
+    }
+
+    /// All of its own text, also around comments.
+    pub fn text(self) -> String {
+        self.node.children().filter(Node::is_text).filter_map(|node| node.text()).collect()
+    }
+}
+
+/// One element while it is read: which of its attributes and children were claimed. What nobody
+/// claims is reported.
+#[derive(Debug)]
+pub struct Cursor<'a> {
+    el: El<'a>,
+    attributes: Vec<(Attribute<'a, 'a>, bool)>,
+    children: Vec<(El<'a>, bool)>,
+    text_claimed: bool,
+    /// Names that would have been read under another condition.
+    unused: Vec<&'static str>,
+    known_attributes: Vec<&'static str>,
+    known_children: Vec<&'static str>,
+    /// Names that are of no interest.
+    ignored: Vec<&'static str>,
+    /// Whether an unknown child element is an error.
+    closed: bool,
+}
+
+impl<'a> Cursor<'a> {
+    /// Starts with nothing claimed.
+    pub fn new(el: El<'a>) -> Self {
+        Self {
+            el,
+            attributes: el.node.attributes().map(|attribute| (attribute, false)).collect(),
+            children: el.children().map(|child| (child, false)).collect(),
+            text_claimed: false,
+            unused: Vec::new(),
+            known_attributes: Vec::new(),
+            known_children: Vec::new(),
+            ignored: Vec::new(),
+            closed: false,
+        }
+    }
+
+    /// The element.
+    pub fn el(&self) -> El<'a> {
+        self.el
+    }
+
+    /// Claims the attribute `name`.
+    pub fn attribute(&mut self, name: &'static str) -> Option<&'a str> {
+        self.known_attributes.push(name);
+        self.attributes
+            .iter_mut()
+            .find(|(attribute, _)| attribute.namespace().is_none() && attribute.name() == name)
+            .map(|(attribute, claimed)| {
+                *claimed = true;
+                attribute.value()
+            })
+    }
+
+    /// Claims the children called `name`.
+    pub fn children(&mut self, name: &'static str) -> Vec<El<'a>> {
+        self.known_children.push(name);
+        self.children
+            .iter_mut()
+            .filter(|(child, claimed)| !*claimed && child.is(name))
+            .map(|(child, claimed)| {
+                *claimed = true;
+                *child
+            })
+            .collect()
+    }
+
+    /// Claims the text.
+    pub fn text(&mut self) -> String {
+        self.text_claimed = true;
+        self.el.text()
+    }
+
+    /// Says nothing of the attributes and children in `names` if nobody claims them.
+    pub fn ignore(&mut self, names: &'static [&'static str]) {
+        self.ignored.extend(names);
+    }
+
+    /// Makes an unknown child element an error.
+    pub fn close(&mut self) {
+        self.closed = true;
+    }
+
+    /// Notes a name that is known but not read in this place.
+    pub(crate) fn unused(&mut self, name: &'static str) {
+        self.unused.push(name);
+    }
+
+    /// Reports what nobody claimed.
+    pub fn finish(self, reader: &mut Reader) {
+        let element = self.el.name();
+        let origin = self.el.origin();
+        for (attribute, _) in self.attributes.iter().filter(|(_, claimed)| !claimed) {
+            let name = attribute.name();
+            if attribute.namespace().is_none() && self.ignored.contains(&name) {
+                continue;
+            }
+            let part = Part::AttributeName(name.to_owned());
+            let mut problem = if self.unused.contains(&name) {
+                Problem::warning(
+                    origin,
+                    part,
+                    format!("'{name}' has no effect on this <{element}>"),
+                )
+            } else {
+                Problem::warning(origin, part, format!("unknown attribute '{name}' in <{element}>"))
+            };
+            if let Some(near) = words::nearest(self.known_attributes.iter().copied(), name) {
+                problem = problem.help(format!("did you mean '{near}'?"));
+            }
+            reader.problems.push(problem);
+        }
+        for (child, _) in self.children.iter().filter(|(_, claimed)| !claimed) {
+            let name = child.name();
+            if self.ignored.iter().any(|ignored| child.is(ignored)) {
+                continue;
+            }
+            let mut problem = if self.unused.contains(&name) {
+                let message = format!("<{name}> has no effect in this <{element}>");
+                Problem::warning(child.origin(), Part::Name, message)
+            } else {
+                let severity = if self.closed { Severity::Error } else { Severity::Warning };
+                let message = format!("unknown element <{name}> in <{element}>");
+                Problem { severity, ..Problem::warning(child.origin(), Part::Name, message) }
+            };
+            if let Some(near) = words::nearest(self.known_children.iter().copied(), name) {
+                problem = problem.help(format!("did you mean <{near}>?"));
+            }
+            reader.problems.push(problem);
+        }
+        if !self.text_claimed && !self.el.text().trim().is_empty() {
+            let message = format!("the text in <{element}> has no effect");
+            reader.problems.push(Problem::warning(origin, Part::Text, message));
+        }
+    }
+}
+
+/// Collects what is to be said about a document while it is read.
+#[derive(Debug, Default)]
+pub struct Reader {
+    problems: Vec<Problem>,
+}
+
+impl Reader {
+    /// Notes a problem.
+    pub fn push(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+
+    /// Notes that the document is not accepted, because of `part` of the element at `origin`.
+    pub fn error(&mut self, origin: Origin, part: Part, message: impl Into<String>) {
+        self.push(Problem::error(origin, part, message));
+    }
+
+    /// Notes that `part` of the element at `origin` has no effect, or not the expected one.
+    pub fn warning(&mut self, origin: Origin, part: Part, message: impl Into<String>) {
+        self.push(Problem::warning(origin, part, message));
+    }
+
+    /// Notes a value that was not understood.
+    pub fn bad_value(&mut self, el: El<'_>, part: Part, text: &str, bad: BadValue) {
+        let shown: String = text.chars().take(60).collect();
+        let message = match &part {
+            Part::Attribute(name) => {
+                format!("'{shown}' is not a value of '{name}' in <{}>", el.name())
+            }
+            _ => format!("'{shown}' is not a value of <{}>", el.name()),
+        };
+        let problem = Problem {
+            severity: Severity::Error,
+            origin: el.origin(),
+            part,
+            message,
+            expected: Some(bad.expected),
+            help: bad.near.map(|near| format!("did you mean '{near}'?")),
+        };
+        self.push(problem);
+    }
+
+    /// How many errors were noted so far.
+    pub fn errors(&self) -> usize {
+        self.problems.iter().filter(|problem| problem.is_error()).count()
+    }
+
+    /// Everything that was noted, in the order of the document.
+    pub fn into_problems(mut self) -> Vec<Problem> {
+        sort_problems(&mut self.problems);
+        self.problems
+    }
+}

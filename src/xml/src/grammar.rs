@@ -1,0 +1,397 @@
+//! RELAX NG from shapes: what the schema says of a type is what reading it accepts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base::{Datatype, Unit, Value};
+
+use crate::element::Namespace;
+use crate::model::{FieldShape, Key, Kind, Shape};
+use crate::tag::Tag;
+
+/// A pattern of RELAX NG.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pattern {
+    /// Nothing.
+    Empty,
+    /// Any attributes and elements at all.
+    Anything,
+    /// A text of a kind.
+    Data(Datatype),
+    /// A definition of the grammar.
+    Ref(&'static str),
+    /// An attribute.
+    Attribute(&'static str, Box<Pattern>),
+    /// An element.
+    Element(&'static str, Box<Pattern>),
+    /// There or not.
+    Optional(Box<Pattern>),
+    /// Any number of.
+    ZeroOrMore(Box<Pattern>),
+    /// All of them, in any order.
+    Interleave(Vec<Pattern>),
+    /// One of them.
+    Choice(Vec<Pattern>),
+    /// What follows is described by this text.
+    Documented(&'static str, Box<Pattern>),
+}
+
+/// The definitions of a schema, each made once.
+#[derive(Debug, Default)]
+pub struct Grammar {
+    definitions: BTreeMap<&'static str, Option<Pattern>>,
+}
+
+impl Grammar {
+    /// A reference to the definition `name`, which `make` gives if it is not there yet.
+    ///
+    /// Recursive types are fine: the name is taken before the definition is made.
+    pub fn define(
+        &mut self,
+        name: &'static str,
+        make: impl FnOnce(&mut Self) -> Pattern,
+    ) -> Pattern {
+        if !self.definitions.contains_key(name) {
+            self.definitions.insert(name, None);
+            let pattern = make(self);
+            self.definitions.insert(name, Some(pattern));
+        }
+        Pattern::Ref(name)
+    }
+
+    /// The variants of a choice, behind its name and documentation; `None` for anything else.
+    fn variants<'a>(&'a self, pattern: &'a Pattern) -> Option<&'a [Pattern]> {
+        match pattern {
+            Pattern::Choice(variants) => Some(variants),
+            Pattern::Documented(_, inner) => self.variants(inner),
+            Pattern::Ref(name) => self.variants(self.definitions.get(name)?.as_ref()?),
+            _ => None,
+        }
+    }
+
+    /// The names of the elements that a pattern stands for, without those inside of them.
+    fn elements(&self, pattern: &Pattern) -> BTreeSet<&'static str> {
+        match pattern {
+            Pattern::Element(name, _) => BTreeSet::from([*name]),
+            Pattern::Optional(inner)
+            | Pattern::ZeroOrMore(inner)
+            | Pattern::Documented(_, inner) => self.elements(inner),
+            Pattern::Interleave(parts) | Pattern::Choice(parts) => {
+                parts.iter().flat_map(|part| self.elements(part)).collect()
+            }
+            Pattern::Ref(name) => match self.definitions.get(name) {
+                Some(Some(definition)) => self.elements(definition),
+                _ => BTreeSet::new(),
+            },
+            Pattern::Empty | Pattern::Anything | Pattern::Data(_) | Pattern::Attribute(..) => {
+                BTreeSet::new()
+            }
+        }
+    }
+
+    /// A choice of which each variant has those of `shared` besides that it has no own form of.
+    fn distributed(&self, choice: &Pattern, shared: &[Pattern]) -> Pattern {
+        let variants = self.variants(choice).unwrap_or_default().iter().map(|variant| {
+            let own = self.elements(variant);
+            let missing = shared.iter().filter(|part| self.elements(part).is_disjoint(&own));
+            Pattern::Interleave([variant].into_iter().chain(missing).cloned().collect())
+        });
+        Pattern::Choice(variants.collect())
+    }
+
+    /// The schema of documents whose root element is `root`, as XML. Names with a prefix are in one
+    /// of `namespaces`.
+    pub fn to_text(
+        &self,
+        root: &'static str,
+        content: &Pattern,
+        namespaces: &[Namespace],
+    ) -> String {
+        let mut grammar = Tag::new("grammar");
+        grammar.attribute("xmlns", "http://relaxng.org/ns/structure/1.0");
+        grammar.attribute("xmlns:a", "http://relaxng.org/ns/compatibility/annotations/1.0");
+        for Namespace { prefix, uri } in namespaces {
+            grammar.attribute(&format!("xmlns:{prefix}"), uri);
+        }
+        grammar.attribute("datatypeLibrary", "http://www.w3.org/2001/XMLSchema-datatypes");
+        let mut start = Tag::new("start");
+        start.child(tag(&Pattern::Element(root, Box::new(content.clone()))));
+        grammar.child(start);
+        for (name, pattern) in &self.definitions {
+            let mut define = Tag::new("define");
+            define.attribute("name", &definition_name(name));
+            define.child(tag(pattern.as_ref().expect("no definition is left unmade")));
+            grammar.child(define);
+        }
+        let mut anything = Tag::new("define");
+        anything.attribute("name", "Anything");
+        anything.child(any_content());
+        grammar.child(anything);
+        grammar.to_text()
+    }
+}
+
+/// What a value's text may be.
+pub fn of_value<T: Value>(_grammar: &mut Grammar) -> Pattern {
+    Pattern::Data(T::datatype())
+}
+
+/// What an element of this shape may hold, as a definition.
+pub fn of_shape(shape: &'static Shape, grammar: &mut Grammar) -> Pattern {
+    grammar.define(shape.name, |grammar| {
+        documented(shape.doc, Pattern::Interleave(members(shape, &[], grammar)))
+    })
+}
+
+/// What a struct adds to the element that flattens it, asking for the fields in `with`.
+pub fn of_flattened(
+    shape: &'static Shape,
+    with: &'static [&'static str],
+    grammar: &mut Grammar,
+) -> Pattern {
+    if shape.fields.iter().any(|field| field.on_request) {
+        Pattern::Interleave(members(shape, with, grammar))
+    } else {
+        of_shape(shape, grammar)
+    }
+}
+
+/// What an element may hold of which an attribute chooses the variant, as a definition.
+pub fn of_key(key: &'static Key, grammar: &mut Grammar) -> Pattern {
+    grammar.define(key.name, |grammar| variants(key, None, grammar))
+}
+
+/// The same, where the variant's content sits in a child element.
+pub fn of_key_within(key: &'static Key, wrapper: &'static str, grammar: &mut Grammar) -> Pattern {
+    variants(key, Some(wrapper), grammar)
+}
+
+fn variants(key: &'static Key, within: Option<&'static str>, grammar: &mut Grammar) -> Pattern {
+    let variants =
+        key.variants.iter().zip(key.words).enumerate().map(|(index, (variant, word))| {
+            let words = std::slice::from_ref(word);
+            let word = Box::new(Pattern::Data(Datatype::Words(words)));
+            let mut attribute = Pattern::Attribute(key.attribute, word);
+            if key.default == Some(index) {
+                attribute = Pattern::Optional(Box::new(attribute));
+            }
+            let mut parts = vec![documented(variant.doc, attribute)];
+            let content = variant.shape.map(|shape| of_shape(shape(), grammar));
+            parts.extend(match within {
+                None => content,
+                Some(wrapper) => {
+                    let element =
+                        Pattern::Element(wrapper, Box::new(content.unwrap_or(Pattern::Empty)));
+                    Some(Pattern::Optional(Box::new(element)))
+                }
+            });
+            Pattern::Interleave(parts)
+        });
+    let choice = Pattern::Choice(variants.collect());
+    documented(key.doc, choice)
+}
+
+/// What the fields add up to. An element that some variants of a flattened enum have for themselves
+/// is that of the struct in the other variants only.
+fn members(shape: &'static Shape, with: &[&str], grammar: &mut Grammar) -> Vec<Pattern> {
+    let (choices, mut others): (Vec<_>, Vec<_>) = fields(shape, with, grammar)
+        .into_iter()
+        .partition(|member| grammar.variants(member).is_some());
+    let mut members = Vec::new();
+    for choice in choices {
+        let taken = grammar.elements(&choice);
+        let (shared, rest): (Vec<_>, Vec<_>) =
+            others.into_iter().partition(|other| !grammar.elements(other).is_disjoint(&taken));
+        others = rest;
+        members.push(if shared.is_empty() {
+            choice
+        } else {
+            grammar.distributed(&choice, &shared)
+        });
+    }
+    members.extend(others);
+    members
+}
+
+/// The fields; those that share a name, because conditions tell them apart, share a pattern.
+fn fields(shape: &'static Shape, with: &[&str], grammar: &mut Grammar) -> Vec<Pattern> {
+    let mut names: Vec<(bool, &'static str)> = Vec::new();
+    let mut patterns: Vec<Vec<Pattern>> = Vec::new();
+    for field in shape.fields.iter().filter(|f| !f.on_request || with.contains(&f.name)) {
+        let pattern = documented(field.doc, member(field, grammar));
+        let name = (field.kind == Kind::Attribute, outer_name(field));
+        let alone = matches!(field.kind, Kind::Flatten { .. } | Kind::Text);
+        match names.iter().position(|known| *known == name).filter(|_| !alone) {
+            Some(at) => patterns[at].push(pattern),
+            None => {
+                names.push(if alone { (false, "") } else { name });
+                patterns.push(vec![pattern]);
+            }
+        }
+    }
+    patterns
+        .into_iter()
+        .map(|mut same| match same.len() {
+            1 => same.swap_remove(0),
+            _ => Pattern::Choice(same),
+        })
+        .collect()
+}
+
+fn outer_name(field: &FieldShape) -> &'static str {
+    match field.kind {
+        Kind::Child { within: Some(wrapper), .. } => wrapper,
+        _ => field.name,
+    }
+}
+
+fn member(field: &FieldShape, grammar: &mut Grammar) -> Pattern {
+    let value = (field.pattern)(grammar);
+    let required = field.required && !field.conditional;
+    let element = |content| Pattern::Element(field.name, Box::new(with_unit(field, content)));
+    let (pattern, many) = match field.kind {
+        Kind::Attribute if field.unit => {
+            let attribute = Pattern::Attribute(field.name, Box::new(value));
+            let both = with_unit(field, attribute);
+            return if required { both } else { Pattern::Optional(Box::new(both)) };
+        }
+        Kind::Attribute => (Pattern::Attribute(field.name, Box::new(value)), false),
+        Kind::Text => return with_unit(field, value),
+        Kind::Flatten { .. } if field.optional => return Pattern::Optional(Box::new(value)),
+        Kind::Flatten { .. } => return value,
+        Kind::Child { within: Some(wrapper), .. } => {
+            let many = Pattern::ZeroOrMore(Box::new(element(value)));
+            (Pattern::Element(wrapper, Box::new(many)), false)
+        }
+        Kind::Child { many, within: None } => (element(value), many),
+        Kind::Value { many, attribute: None } => (element(value), many),
+        Kind::Value { many, attribute: Some(name) } => {
+            let mut attribute = Pattern::Attribute(name, Box::new(value));
+            if field.absent.is_some() {
+                attribute = Pattern::Optional(Box::new(attribute));
+            }
+            (element(attribute), many)
+        }
+        Kind::Flag => (element(Pattern::Empty), false),
+    };
+    match (many, required) {
+        (true, _) => Pattern::ZeroOrMore(Box::new(pattern)),
+        (false, false) => Pattern::Optional(Box::new(pattern)),
+        (false, true) => pattern,
+    }
+}
+
+/// What goes with the attribute `unit`.
+fn with_unit(field: &FieldShape, value: Pattern) -> Pattern {
+    if !field.unit {
+        return value;
+    }
+    let unit = Pattern::Attribute("unit", Box::new(Pattern::Data(Unit::DATATYPE)));
+    Pattern::Interleave(vec![value, Pattern::Optional(Box::new(unit))])
+}
+
+fn documented(doc: &'static str, pattern: Pattern) -> Pattern {
+    if doc.is_empty() { pattern } else { Pattern::Documented(doc, Box::new(pattern)) }
+}
+
+fn tag(pattern: &Pattern) -> Tag {
+    match pattern {
+        Pattern::Empty => Tag::new("empty"),
+        Pattern::Anything => reference("Anything"),
+        Pattern::Data(datatype) => data(*datatype),
+        Pattern::Ref(name) => reference(&definition_name(name)),
+        Pattern::Attribute(name, content) => named("attribute", name, content),
+        Pattern::Element(name, content) => named("element", name, content),
+        Pattern::Optional(inner) => wrapped("optional", [&**inner]),
+        Pattern::ZeroOrMore(inner) => wrapped("zeroOrMore", [&**inner]),
+        Pattern::Interleave(parts) | Pattern::Choice(parts) if parts.is_empty() => {
+            Tag::new("empty")
+        }
+        Pattern::Interleave(parts) | Pattern::Choice(parts) if parts.len() == 1 => tag(&parts[0]),
+        Pattern::Interleave(parts) => wrapped("interleave", parts),
+        Pattern::Choice(parts) => wrapped("choice", parts),
+        Pattern::Documented(doc, inner) => {
+            let mut documentation = Tag::new("a:documentation");
+            documentation.text(*doc);
+            let mut tag = tag(inner);
+            tag.first_child(documentation);
+            tag
+        }
+    }
+}
+
+/// What a definition is called: XML names have no `::`.
+fn definition_name(name: &str) -> String {
+    name.replace("::", ".")
+}
+
+fn reference(name: &str) -> Tag {
+    let mut tag = Tag::new("ref");
+    tag.attribute("name", name);
+    tag
+}
+
+fn named(kind: &'static str, name: &str, content: &Pattern) -> Tag {
+    let mut outer = Tag::new(kind);
+    outer.attribute("name", name);
+    outer.child(tag(content));
+    outer
+}
+
+fn wrapped<'a>(kind: &'static str, parts: impl IntoIterator<Item = &'a Pattern>) -> Tag {
+    let mut outer = Tag::new(kind);
+    for part in parts {
+        outer.child(tag(part));
+    }
+    outer
+}
+
+fn data(datatype: Datatype) -> Tag {
+    let typed = |name: &str| {
+        let mut tag = Tag::new("data");
+        tag.attribute("type", name);
+        tag
+    };
+    match datatype {
+        Datatype::Text => Tag::new("text"),
+        Datatype::Unsigned => typed("nonNegativeInteger"),
+        Datatype::Integer => typed("integer"),
+        Datatype::Pattern(pattern) => {
+            let mut tag = typed("string");
+            let mut param = Tag::new("param");
+            param.attribute("name", "pattern");
+            param.text(pattern);
+            tag.child(param);
+            tag
+        }
+        Datatype::Words([word]) => value(word),
+        Datatype::Words(words) => {
+            let mut choice = Tag::new("choice");
+            for word in words {
+                choice.child(value(word));
+            }
+            choice
+        }
+    }
+}
+
+fn value(word: &str) -> Tag {
+    let mut tag = Tag::new("value");
+    tag.text(word);
+    tag
+}
+
+/// Any attributes, elements and text, of any namespace.
+fn any_content() -> Tag {
+    let mut anything = Tag::new("zeroOrMore");
+    let mut choice = Tag::new("choice");
+    let mut attribute = Tag::new("attribute");
+    attribute.child(Tag::new("anyName"));
+    let mut element = Tag::new("element");
+    element.child(Tag::new("anyName"));
+    element.child(reference("Anything"));
+    choice.child(Tag::new("text"));
+    choice.child(attribute);
+    choice.child(element);
+    anything.child(choice);
+    anything
+}
