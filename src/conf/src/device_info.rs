@@ -1,0 +1,96 @@
+//! What most devices end with: `<boot>`, `<alias>`, `<master>`, `<rom>`, `<acpi>`, `<address>`.
+
+use std::num::NonZeroU32;
+
+use base::{BadValue, Datatype, OnOff, Value, YesNo};
+use xml::{Origin, Part, Reader, Xml};
+
+use crate::address::Address;
+
+/// The end of a device.
+///
+/// libvirt: `virDomainDeviceInfo`, `virDomainDeviceInfoFormat`.
+#[derive(Clone, Debug, Default, PartialEq, Xml)]
+pub struct DeviceInfo {
+    /// When the firmware tries to boot from it.
+    #[xml(child, on_request)]
+    pub boot: Option<Boot>,
+    /// A name given by the user. Absent: completion of a start gives libvirt's name.
+    #[xml(attribute_child = "name")]
+    pub alias: Option<UserAlias>,
+    /// Of a USB 1 companion: the first port of its USB 2 controller that it serves.
+    #[xml(attribute_child = "startport", on_request)]
+    pub master: Option<u32>,
+    /// The option ROM.
+    #[xml(child, on_request)]
+    pub rom: Option<Rom>,
+    /// The index in the guest's ACPI tables, from which Linux makes the name of an interface.
+    #[xml(attribute_child = "index", name = "acpi")]
+    pub acpi_index: Option<NonZeroU32>,
+    /// Where the guest finds it. Absent: completion chooses, where the device needs one.
+    #[xml(child)]
+    pub address: Option<Address>,
+}
+
+impl DeviceInfo {
+    /// Refuses an address that is not one of a USB bus, for a `device` that can be nowhere else.
+    pub(crate) fn need_usb_address(&self, device: &str, origin: Origin, reader: &mut Reader) {
+        if !matches!(self.address, None | Some(Address::Usb(_))) {
+            let message = format!("{device} needs an address of type 'usb'");
+            reader.error(origin, Part::Name, message);
+        }
+    }
+}
+
+/// `<boot>` of a device.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Xml)]
+pub struct Boot {
+    /// From 1; each number once.
+    #[xml(attribute, required)]
+    pub order: u32,
+    /// What an s390 machine loads.
+    #[xml(attribute)]
+    pub loadparm: Option<String>,
+}
+
+/// A device name that starts with `ua-`; others are not kept.
+///
+/// libvirt: `virDomainDeviceAliasIsUserAlias`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UserAlias(String);
+
+impl UserAlias {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Value for UserAlias {
+    fn parse(text: &str) -> Result<Option<Self>, BadValue> {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        Ok((text.starts_with("ua-") && text.chars().all(allowed)).then(|| Self(text.to_owned())))
+    }
+
+    fn write(&self, out: &mut String) {
+        out.push_str(&self.0);
+    }
+
+    fn datatype() -> Datatype {
+        Datatype::Text
+    }
+}
+
+/// `<rom>` of a PCI device.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Xml)]
+pub struct Rom {
+    /// Whether there is one at all.
+    #[xml(attribute)]
+    pub enabled: Option<YesNo>,
+    /// Whether the guest can map it.
+    #[xml(attribute)]
+    pub bar: Option<OnOff>,
+    /// The file it comes from; the empty one is kept.
+    #[xml(attribute)]
+    pub file: Option<String>,
+}

@@ -1,0 +1,28 @@
+//! Which `<seclabel>` is for which security driver.
+
+use xml::{Part, Problem};
+
+use crate::domain::Domain;
+
+/// No two labels are for one security driver, and only a single one may leave it open.
+///
+/// libvirt: `virSecurityLabelDefsParseXML`.
+pub fn check(domain: &Domain) -> Vec<Problem> {
+    let labels = &domain.seclabel;
+    let mut problems = Vec::new();
+    for (at, label) in labels.iter().enumerate() {
+        match &label.model {
+            None if labels.len() > 1 => problems.push(
+                Problem::error(label.origin, Part::Name, "<seclabel> needs attribute 'model'")
+                    .help("there are several, and each is for one security driver"),
+            ),
+            Some(model) if labels[..at].iter().any(|other| other.model == label.model) => {
+                let message = format!("two <seclabel> are for model '{}'", model.0);
+                let part = Part::Attribute("model".to_owned());
+                problems.push(Problem::error(label.origin, part, message));
+            }
+            _ => {}
+        }
+    }
+    problems
+}

@@ -1,0 +1,152 @@
+//! `<throttlegroups>`, `<iotune>` and `<throttlefilters>`: limits of disks.
+
+use std::num::NonZeroU64;
+
+use xml::{Origin, Xml};
+
+/// `<throttlegroups>`: limits that disks share.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Xml)]
+pub struct ThrottleGroups {
+    /// Where it was written.
+    pub origin: Origin,
+    /// The groups.
+    #[xml(child, name = "throttlegroup")]
+    pub groups: Vec<ThrottleGroup>,
+}
+
+/// `<throttlegroup>`: limits under a name.
+///
+/// libvirt: `virDomainThrottleGroupDef`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Xml)]
+pub struct ThrottleGroup {
+    /// Where it was written.
+    pub origin: Origin,
+    /// What is allowed all the time.
+    #[xml(flatten)]
+    pub limits: Limits,
+    /// What is allowed for a while.
+    #[xml(flatten)]
+    pub bursts: Bursts,
+    /// How many bytes count as one request.
+    #[xml(text_child)]
+    pub size_iops_sec: Option<NonZeroU64>,
+    /// For how long it is allowed.
+    #[xml(flatten)]
+    pub burst_lengths: BurstLengths,
+    /// The name.
+    #[xml(text_child, required)]
+    pub group_name: String,
+}
+
+/// `<iotune>`: limits of one disk, or of all disks that name the same group.
+///
+/// libvirt: `virDomainDiskDefIotuneParse`, `virDomainDiskDefFormatIotune`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Xml)]
+pub struct Iotune {
+    /// Where it was written.
+    pub origin: Origin,
+    /// What is allowed all the time.
+    #[xml(flatten)]
+    pub limits: Limits,
+    /// What is allowed for a while.
+    #[xml(flatten)]
+    pub bursts: Bursts,
+    /// How many bytes count as one request.
+    #[xml(text_child)]
+    pub size_iops_sec: Option<NonZeroU64>,
+    /// The group of disks that share the limits.
+    #[xml(text_child)]
+    pub group_name: Option<String>,
+    /// For how long it is allowed.
+    #[xml(flatten)]
+    pub burst_lengths: BurstLengths,
+}
+
+impl Iotune {
+    /// Whether anything is limited at all; a group's name limits nothing.
+    ///
+    /// libvirt: `virDomainBlockIoTuneInfoHasAny`.
+    pub fn has_limits(&self) -> bool {
+        let nameless = Self { group_name: None, ..self.clone() };
+        nameless != Self::default()
+    }
+}
+
+/// What is allowed all the time. Absent: as much as can be.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Xml)]
+pub struct Limits {
+    /// Bytes a second, read and written.
+    #[xml(text_child)]
+    pub total_bytes_sec: Option<NonZeroU64>,
+    /// Bytes a second, read.
+    #[xml(text_child)]
+    pub read_bytes_sec: Option<NonZeroU64>,
+    /// Bytes a second, written.
+    #[xml(text_child)]
+    pub write_bytes_sec: Option<NonZeroU64>,
+    /// Requests a second, of both kinds.
+    #[xml(text_child)]
+    pub total_iops_sec: Option<NonZeroU64>,
+    /// Requests a second that read.
+    #[xml(text_child)]
+    pub read_iops_sec: Option<NonZeroU64>,
+    /// Requests a second that write.
+    #[xml(text_child)]
+    pub write_iops_sec: Option<NonZeroU64>,
+}
+
+/// What is allowed for a while, in place of the [`Limits`] of the same name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Xml)]
+pub struct Bursts {
+    /// Bytes a second, read and written.
+    #[xml(text_child)]
+    pub total_bytes_sec_max: Option<NonZeroU64>,
+    /// Bytes a second, read.
+    #[xml(text_child)]
+    pub read_bytes_sec_max: Option<NonZeroU64>,
+    /// Bytes a second, written.
+    #[xml(text_child)]
+    pub write_bytes_sec_max: Option<NonZeroU64>,
+    /// Requests a second, of both kinds.
+    #[xml(text_child)]
+    pub total_iops_sec_max: Option<NonZeroU64>,
+    /// Requests a second that read.
+    #[xml(text_child)]
+    pub read_iops_sec_max: Option<NonZeroU64>,
+    /// Requests a second that write.
+    #[xml(text_child)]
+    pub write_iops_sec_max: Option<NonZeroU64>,
+}
+
+/// For how many seconds a burst is allowed. Absent: one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Xml)]
+pub struct BurstLengths {
+    /// Of `total_bytes_sec_max`.
+    #[xml(text_child)]
+    pub total_bytes_sec_max_length: Option<NonZeroU64>,
+    /// Of `read_bytes_sec_max`.
+    #[xml(text_child)]
+    pub read_bytes_sec_max_length: Option<NonZeroU64>,
+    /// Of `write_bytes_sec_max`.
+    #[xml(text_child)]
+    pub write_bytes_sec_max_length: Option<NonZeroU64>,
+    /// Of `total_iops_sec_max`.
+    #[xml(text_child)]
+    pub total_iops_sec_max_length: Option<NonZeroU64>,
+    /// Of `read_iops_sec_max`.
+    #[xml(text_child)]
+    pub read_iops_sec_max_length: Option<NonZeroU64>,
+    /// Of `write_iops_sec_max`.
+    #[xml(text_child)]
+    pub write_iops_sec_max_length: Option<NonZeroU64>,
+}
+
+/// `<throttlefilter>`: a group that a disk's requests pass.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Xml)]
+pub struct ThrottleFilter {
+    /// Where it was written.
+    pub origin: Origin,
+    /// The name of the group.
+    #[xml(attribute, required)]
+    pub group: String,
+}
