@@ -1,0 +1,162 @@
+//! The answer to `query-qmp-schema`, with names of types replaced by numbers.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{CommandDefinition, Definition, Json, Kind, Member, Named, Schema};
+
+/// An entry as QEMU sends it.
+#[derive(Deserialize)]
+struct Entry<'a> {
+    name: &'a str,
+    #[serde(default)]
+    features: Vec<&'a str>,
+    #[serde(flatten, borrow)]
+    meta: Meta<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "meta-type", rename_all = "lowercase", rename_all_fields = "kebab-case")]
+enum Meta<'a> {
+    Builtin {
+        json_type: &'a str,
+    },
+    Enum {
+        /// Absent before QEMU 6.2, which has `values` only.
+        #[serde(default, borrow)]
+        members: Vec<RawMember<'a>>,
+        #[serde(default, borrow)]
+        values: Vec<&'a str>,
+    },
+    Array {
+        element_type: &'a str,
+    },
+    Object {
+        #[serde(borrow)]
+        members: Vec<RawMember<'a>>,
+        tag: Option<&'a str>,
+        #[serde(default, borrow)]
+        variants: Vec<RawVariant<'a>>,
+    },
+    Alternate {
+        #[serde(borrow)]
+        members: Vec<RawMember<'a>>,
+    },
+    Command {
+        arg_type: &'a str,
+        ret_type: &'a str,
+    },
+    Event {
+        arg_type: &'a str,
+    },
+}
+
+#[derive(Deserialize)]
+struct RawMember<'a> {
+    /// Absent in alternates.
+    #[serde(default)]
+    name: &'a str,
+    /// Absent in enumerations.
+    #[serde(default)]
+    r#type: &'a str,
+    /// Present, usually `null`, where the member may be left out.
+    #[serde(default, deserialize_with = "present")]
+    default: bool,
+    #[serde(default)]
+    features: Vec<&'a str>,
+}
+
+#[derive(Deserialize)]
+struct RawVariant<'a> {
+    case: &'a str,
+    r#type: &'a str,
+}
+
+fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    serde::de::IgnoredAny::deserialize(deserializer).map(|_| true)
+}
+
+pub(super) fn parse(reply: &Value) -> Result<Schema, String> {
+    let entries = Vec::<Entry<'_>>::deserialize(reply)
+        .map_err(|error| format!("the QMP schema is not understood: {error}"))?;
+    let is_type =
+        |entry: &&Entry<'_>| !matches!(entry.meta, Meta::Command { .. } | Meta::Event { .. });
+    let numbers: HashMap<&str, usize> = entries
+        .iter()
+        .filter(is_type)
+        .enumerate()
+        .map(|(number, entry)| (entry.name, number))
+        .collect();
+    let number = |name: &str| {
+        let found = numbers.get(name).copied();
+        found.ok_or_else(|| format!("the QMP schema has no type '{name}', though it uses it"))
+    };
+
+    let mut schema =
+        Schema { types: Vec::new(), commands: BTreeMap::new(), events: BTreeMap::new() };
+    for Entry { name, features, meta } in entries {
+        let kind = match meta {
+            Meta::Command { arg_type, ret_type } => {
+                let (arguments, returns) = (number(arg_type)?, number(ret_type)?);
+                let features = owned(&features);
+                let command = CommandDefinition { arguments, returns, features };
+                schema.commands.insert(name.into(), command);
+                continue;
+            }
+            Meta::Event { arg_type } => {
+                schema.events.insert(name.into(), number(arg_type)?);
+                continue;
+            }
+            Meta::Builtin { json_type } => Kind::Builtin(json(json_type)?),
+            Meta::Enum { members, values } if members.is_empty() => Kind::Enum(
+                values
+                    .iter()
+                    .map(|name| Named { name: (*name).into(), features: vec![] })
+                    .collect(),
+            ),
+            Meta::Enum { members, .. } => Kind::Enum(members.iter().map(named).collect()),
+            Meta::Array { element_type } => Kind::Array { element: number(element_type)? },
+            Meta::Object { members, tag, variants } => {
+                let member = |raw: &RawMember<'_>| {
+                    let (r#type, optional) = (number(raw.r#type)?, raw.default);
+                    Ok(Member { named: named(raw), r#type, optional })
+                };
+                let variant = |raw: &RawVariant<'_>| Ok((raw.case.into(), number(raw.r#type)?));
+                Kind::Object {
+                    members: members.iter().map(member).collect::<Result<_, String>>()?,
+                    tag: tag.map(Into::into),
+                    variants: variants.iter().map(variant).collect::<Result<_, String>>()?,
+                }
+            }
+            Meta::Alternate { members } => Kind::Alternate(
+                members.iter().map(|raw| number(raw.r#type)).collect::<Result<_, _>>()?,
+            ),
+        };
+        schema.types.push(Definition { kind, features: owned(&features) });
+    }
+    Ok(schema)
+}
+
+fn named(raw: &RawMember<'_>) -> Named {
+    Named { name: raw.name.into(), features: owned(&raw.features) }
+}
+
+fn owned(features: &[&str]) -> Vec<Box<str>> {
+    features.iter().map(|feature| (*feature).into()).collect()
+}
+
+fn json(name: &str) -> Result<Json, String> {
+    Ok(match name {
+        "string" => Json::String,
+        "number" => Json::Number,
+        "int" => Json::Int,
+        "boolean" => Json::Boolean,
+        "null" => Json::Null,
+        "object" => Json::Object,
+        "array" => Json::Array,
+        "value" => Json::Value,
+        other => return Err(format!("the QMP schema has an unknown JSON type '{other}'")),
+    })
+}
