@@ -1,0 +1,208 @@
+//! What one QEMU binary can do, from a conversation with it: live, or recorded in libvirt's
+//! `.replies` form.
+
+mod machine;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use qmp::{Recording, Schema};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+pub use machine::Machine;
+
+/// What a QEMU binary can do.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Capabilities {
+    /// Where the binary lies.
+    pub binary: String,
+    /// Its version: major, minor, micro.
+    pub version: (u32, u32, u32),
+    /// The architecture of its guests in QEMU's words, such as `x86_64`.
+    pub architecture: String,
+    /// Whether KVM is built in and can be used here.
+    pub kvm: bool,
+    /// The machines.
+    pub machines: Vec<Machine>,
+    /// The names of all types of objects: devices, backends, machines, CPUs.
+    pub types: BTreeSet<String>,
+    /// The properties of the types that were asked for.
+    pub properties: BTreeMap<String, BTreeSet<String>>,
+    /// The CPU models, without the architecture's suffix.
+    pub cpu_models: BTreeSet<String>,
+    /// The options of the command line that have parameters: option, then parameters.
+    pub options: BTreeMap<String, BTreeSet<String>>,
+    /// The TPM models and backends.
+    pub tpm: BTreeSet<String>,
+    /// The displays, in libvirt's words: `vnc`, `spice`, `egl-headless`, `dbus`, `sdl`.
+    #[serde(default)]
+    pub displays: BTreeSet<String>,
+    /// The QMP schema, as `query-qmp-schema` returns it.
+    pub schema: Value,
+}
+
+/// The types besides devices whose properties are asked for.
+const EXAMINED_OBJECTS: &[&str] = &["max-x86_64-cpu", "max-i386-cpu", "generic-pc-machine"];
+
+/// The device types whose properties are asked for: those on which a decision hangs.
+pub const EXAMINED_TYPES: &[&str] = &[
+    "ICH9-LPC",
+    "PIIX4_PM",
+    "VGA",
+    "ide-hd",
+    "intel-iommu",
+    "mch",
+    "nvme",
+    "nvme-ns",
+    "pcie-root-port",
+    "qxl",
+    "scsi-hd",
+    "usb-host",
+    "usb-redir",
+    "usb-storage",
+    "vfio-pci",
+    "vhost-user-fs-pci",
+    "vhost-vsock-pci",
+    "virtio-9p-pci",
+    "virtio-balloon-pci",
+    "virtio-blk-pci",
+    "virtio-gpu-pci",
+    "virtio-iommu-pci",
+    "virtio-mem-pci",
+    "virtio-net-pci",
+    "virtio-rng-pci",
+    "virtio-scsi-pci",
+    "vmware-svga",
+];
+
+/// The commands to ask a QEMU that was started with `-machine none`, in order.
+pub fn queries() -> Vec<(&'static str, Value)> {
+    let mut queries = vec![
+        ("query-version", json!({})),
+        ("query-target", json!({})),
+        ("query-kvm", json!({})),
+        ("query-machines", json!({})),
+        ("qom-list-types", json!({})),
+        ("query-cpu-definitions", json!({})),
+        ("query-tpm-models", json!({})),
+        ("query-tpm-types", json!({})),
+        ("query-command-line-options", json!({})),
+        ("query-qmp-schema", json!({})),
+    ];
+    queries.extend(
+        EXAMINED_TYPES.iter().map(|name| ("device-list-properties", json!({ "typename": name }))),
+    );
+    queries.extend(
+        EXAMINED_OBJECTS.iter().map(|name| ("qom-list-properties", json!({ "typename": name }))),
+    );
+    queries
+}
+
+impl Capabilities {
+    /// Reads a recorded conversation. A refusal means that QEMU has no such thing.
+    ///
+    /// # Errors
+    /// Which reply is missing or not as expected.
+    pub fn from_recording(binary: &str, recording: &Recording) -> Result<Self, String> {
+        let mut capabilities = Self { binary: binary.to_owned(), ..Self::default() };
+        // libvirt's recordings go on with a second QEMU, without KVM, that is asked some of it again.
+        let first = recording.runs.first().ok_or("it is empty")?;
+        for exchange in &first.exchanges {
+            if let Ok(result) = &exchange.outcome {
+                capabilities.take_in(&exchange.command, &exchange.arguments, result).ok_or_else(
+                    || format!("the reply to {} is not as expected", exchange.command),
+                )?;
+            }
+        }
+        for needed in ["query-version", "query-machines", "qom-list-types", "query-qmp-schema"] {
+            if recording.lookup(needed, &Value::Null).is_none() {
+                return Err(format!("there is no reply to {needed}"));
+            }
+        }
+        Ok(capabilities)
+    }
+
+    fn take_in(&mut self, command: &str, arguments: &Value, result: &Value) -> Option<()> {
+        match command {
+            "query-version" => {
+                let number =
+                    |part| Some(u32::try_from(result["qemu"][part].as_u64()?).unwrap_or(0));
+                self.version = (number("major")?, number("minor")?, number("micro")?);
+            }
+            "query-target" => self.architecture = result["arch"].as_str()?.to_owned(),
+            "query-kvm" => self.kvm = result["enabled"].as_bool()?,
+            "query-machines" => self.machines = Machine::list(result)?,
+            "qom-list-types" => self.types = names(result)?,
+            "device-list-properties" | "qom-list-properties" => {
+                let name = arguments["typename"].as_str()?.to_owned();
+                self.properties.insert(name, names(result)?);
+            }
+            "query-cpu-definitions" => self.cpu_models = names(result)?,
+            "query-tpm-models" | "query-tpm-types" => {
+                self.tpm
+                    .extend(result.as_array()?.iter().filter_map(|v| Some(v.as_str()?.to_owned())));
+            }
+            "query-command-line-options" => {
+                for option in result.as_array()? {
+                    let parameters = names(&option["parameters"])?;
+                    self.options.insert(option["option"].as_str()?.to_owned(), parameters);
+                }
+            }
+            "query-qmp-schema" => {
+                self.displays = displays(&Schema::parse(result).ok()?);
+                self.schema = result.clone();
+            }
+            _ => {}
+        }
+        Some(())
+    }
+
+    /// Whether there is a device or another object of this type.
+    pub fn has(&self, name: &str) -> bool {
+        self.types.contains(name)
+    }
+
+    /// Whether a type that was asked about has a property.
+    pub fn has_property(&self, name: &str, property: &str) -> bool {
+        self.properties.get(name).is_some_and(|properties| properties.contains(property))
+    }
+
+    /// Whether a processor that is the host's can leave out what a migration cannot keep.
+    pub fn has_migratable_cpu(&self) -> bool {
+        ["max-x86_64-cpu", "max-i386-cpu"].iter().any(|cpu| self.has_property(cpu, "migratable"))
+    }
+
+    /// Whether QEMU is at least this version.
+    pub fn at_least(&self, major: u32, minor: u32) -> bool {
+        (self.version.0, self.version.1) >= (major, minor)
+    }
+
+    /// The machine of this name or alias.
+    pub fn machine(&self, name: &str) -> Option<&Machine> {
+        self.machines
+            .iter()
+            .find(|machine| machine.name == name)
+            .or_else(|| self.machines.iter().find(|machine| machine.alias.as_deref() == Some(name)))
+    }
+
+    /// The machine of a guest that names none.
+    pub fn default_machine(&self) -> Option<&Machine> {
+        self.machines.iter().find(|machine| machine.is_default)
+    }
+}
+
+/// The displays that a schema speaks of.
+fn displays(schema: &Schema) -> BTreeSet<String> {
+    let servers = [("vnc", "query-vnc"), ("spice", "query-spice")];
+    let servers = servers.into_iter().filter(|(_, command)| schema.command(command).is_some());
+    let options = schema.command("query-display-options");
+    let kinds = options.and_then(|command| command.returns().member("type"));
+    let local = ["egl-headless", "dbus", "sdl", "gtk"];
+    let local = local.into_iter().filter(|name| kinds.is_some_and(|kinds| kinds.has_value(name)));
+    servers.map(|(name, _)| name).chain(local).map(str::to_owned).collect()
+}
+
+fn names(list: &Value) -> Option<BTreeSet<String>> {
+    list.as_array()?.iter().map(|item| Some(item["name"].as_str()?.to_owned())).collect()
+}

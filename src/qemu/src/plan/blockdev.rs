@@ -1,0 +1,265 @@
+//! Block nodes: what QEMU makes of the images of a disk.
+
+use base::OnOff;
+use conf::device::disk::driver::{Cache, DetectZeroes, Discard, Driver, Io};
+use serde_json::{Map, Value, json};
+
+use super::chain::{Chain, Layer, Place, qemu_format};
+use super::{Access, Builder, Open};
+
+/// How the images of one disk are opened.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Style {
+    /// Whether the topmost image is only read.
+    pub(super) readonly: bool,
+    /// How the host's cache is used.
+    pub(super) cache: Option<Cache>,
+    /// How QEMU reads and writes.
+    pub(super) io: Option<Io>,
+    /// What becomes of discarded space.
+    pub(super) discard: Option<Discard>,
+    /// What becomes of written zeroes.
+    pub(super) detect_zeroes: Option<DetectZeroes>,
+    /// Of qcow2: whether discarded clusters keep their place.
+    pub(super) discard_no_unref: Option<OnOff>,
+    /// Whether the drive of the guest is one for CD-ROMs.
+    pub(super) cdrom: bool,
+}
+
+impl Style {
+    /// What `<driver>` says; the rest is the disk's.
+    pub(super) fn of(driver: &Driver) -> Self {
+        Self {
+            cache: driver.cache,
+            io: driver.io,
+            discard: driver.discard,
+            detect_zeroes: driver.detect_zeroes,
+            discard_no_unref: driver.discard_no_unref,
+            ..Self::default()
+        }
+    }
+
+    /// Whether the host's cache is passed by.
+    fn direct(self) -> bool {
+        matches!(self.cache, Some(Cache::None | Cache::Directsync))
+    }
+}
+
+/// Whether the guest sees a write cache; `None` leaves it to QEMU.
+pub(super) fn write_cache(cache: Option<Cache>) -> Option<bool> {
+    cache.map(|cache| matches!(cache, Cache::None | Cache::Writeback | Cache::Unsafe))
+}
+
+/// What a node is to the image it is part of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    /// The topmost node of an image, which the guest or the image above it uses.
+    Effective { top: bool, readonly: bool },
+    /// A node below it.
+    Lower { readonly: bool },
+}
+
+/// Nodes of a disk's images, from the deepest up; the name of the topmost one.
+///
+/// libvirt: `qemuBuildStorageSourceChainAttachPrepareBlockdev`, and `src/qemu/qemu_block.c`.
+pub(super) fn nodes(
+    builder: &mut Builder<'_>,
+    name: &str,
+    chain: &Chain<'_>,
+    numbers: &[u32],
+    style: Style,
+) -> Option<String> {
+    let mut numbers: Vec<u32> = numbers.to_vec();
+    let mut below = chain.ends.then_some(Value::Null);
+    for (depth, layer) in chain.layers.iter().enumerate().rev() {
+        let top = depth == 0;
+        let readonly = style.readonly || !top;
+        let image = match depth {
+            0 => format!("{name}-image"),
+            depth => format!("{name}-backing{depth}"),
+        };
+        let data = match &layer.data {
+            Some(data) => {
+                let number = numbers.pop()?;
+                let role = Role::Effective { top, readonly };
+                Some(storage(builder, &format!("{image}-data"), data, number, role, style)?)
+            }
+            None => None,
+        };
+        let number = numbers.pop()?;
+        below = Some(
+            node(builder, &image, layer, number, (top, readonly), (below, data), style)?.into(),
+        );
+    }
+    below?.as_str().map(str::to_owned)
+}
+
+/// The nodes of one image; the name of the effective one.
+fn node(
+    builder: &mut Builder<'_>,
+    name: &str,
+    layer: &Layer<'_>,
+    number: u32,
+    (top, readonly): (bool, bool),
+    (below, data): (Option<Value>, Option<String>),
+    style: Style,
+) -> Option<String> {
+    let effective = Role::Effective { top, readonly };
+    let lower = Role::Lower { readonly };
+    let format = qemu_format(layer.format);
+    // QEMU before 9.2 names the wrong file in an image's header when a job changes what is above a
+    // storage node, so that each image had a node of its own for its format.
+    let has_format = format != "raw" || !builder.capabilities.at_least(9, 2);
+    let role = |last: bool| if last { effective } else { lower };
+    let mut file =
+        storage(builder, name, layer, number, role(!has_format && layer.slice.is_none()), style)?;
+    if let Some(slice) = layer.slice {
+        let node = format!("libvirt-{number}-slice-sto");
+        let mut slice = object(json!({
+            "driver": "raw", "file": file, "offset": slice.offset, "size": slice.size,
+        }));
+        slice.extend(common(&node, role(!has_format), style));
+        builder.blockdev(slice.into());
+        file = node;
+    }
+    if !has_format {
+        return Some(file);
+    }
+    let node = format!("libvirt-{number}-format");
+    let mut properties = common(&node, effective, style);
+    let mut set = |name: &str, value: Value| properties.insert(name.to_owned(), value);
+    set("driver", format.into());
+    if format == "qcow2" {
+        if let Some(size) = layer.metadata_cache {
+            set("cache-size", size.into());
+        }
+        if let Some(keep) = style.discard_no_unref {
+            set("discard-no-unref", bool::from(keep).into());
+        }
+        if let Some(data) = data {
+            set("data-file", data.into());
+        }
+    }
+    set("file", file.into());
+    if let Some(below) = below.filter(|_| layer.can_have_backing()) {
+        set("backing", below);
+    }
+    builder.blockdev(properties.into());
+    Some(node)
+}
+
+/// The node of what holds an image; its name.
+fn storage(
+    builder: &mut Builder<'_>,
+    name: &str,
+    layer: &Layer<'_>,
+    number: u32,
+    role: Role,
+    style: Style,
+) -> Option<String> {
+    let node = format!("libvirt-{number}-storage");
+    let mut properties = match &layer.place {
+        Place::Local { path, block } => {
+            let driver = match block {
+                true if style.cdrom && is_cdrom_drive(path) => "host_cdrom",
+                true => "host_device",
+                false => "file",
+            };
+            let fds = accesses(role)
+                .iter()
+                .map(|access| {
+                    let name = match access {
+                        Access::Ro if accesses(role).len() > 1 => format!("{name}-ro"),
+                        _ => name.to_owned(),
+                    };
+                    let open = Open::File { access: *access, direct: style.direct() };
+                    let mut fd = builder.fd(name, path.clone(), open);
+                    fd.origin = layer.origin;
+                    fd
+                })
+                .collect();
+            let path = builder.fdset(fds);
+            let mut properties = object(json!({"driver": driver, "filename": path}));
+            if let Some(aio) = aio(builder, style) {
+                properties.insert("aio".to_owned(), aio.into());
+            }
+            properties
+        }
+        Place::Other(source) => {
+            let kind = source.word();
+            builder.refuse(format!("cannot start a guest with a disk of type '{kind}' yet"));
+            return None;
+        }
+    };
+    properties.extend(common(&node, role, style));
+    builder.blockdev(properties.into());
+    Some(node)
+}
+
+/// With which access QEMU will ever ask for the file of a node.
+///
+/// A node below another one is opened for reading, and again for writing when something above it
+/// writes (`auto-read-only`); QEMU takes the descriptor whose access is exactly what it wants.
+fn accesses(role: Role) -> &'static [Access] {
+    match role {
+        Role::Effective { readonly: true, .. } | Role::Lower { readonly: true } => &[Access::Ro],
+        Role::Effective { readonly: false, .. } => &[Access::Rw],
+        Role::Lower { readonly: false } => &[Access::Rw, Access::Ro],
+    }
+}
+
+/// How QEMU reads and writes. The guest cannot see which way is taken, so that where this QEMU lacks
+/// io_uring its default does.
+fn aio(builder: &mut Builder<'_>, style: Style) -> Option<&'static str> {
+    match style.io? {
+        Io::Native => Some("native"),
+        Io::Threads => Some("threads"),
+        Io::IoUring => builder.io_uring_works().then_some("io_uring"),
+    }
+}
+
+/// Whether a block device is a CD-ROM drive of the host, whose medium can change.
+///
+/// libvirt asks the device (`virFileIsCDROM`); these are the names that Linux and udev give.
+fn is_cdrom_drive(path: &str) -> bool {
+    ["/dev/cdrom", "/dev/dvd", "/dev/sr", "/dev/scd"].iter().any(|name| path.starts_with(name))
+}
+
+/// What every node says, in libvirt's order.
+fn common(node: &str, role: Role, style: Style) -> Map<String, Value> {
+    let mut properties = object(json!({"node-name": node}));
+    let mut set = |name: &str, value: Value| properties.insert(name.to_owned(), value);
+    match role {
+        Role::Effective { top, readonly } => {
+            set("read-only", readonly.into());
+            if let Some(discard) = style.discard {
+                set("discard", discard.to_string().into());
+            }
+            if let Some(detect) = style.detect_zeroes.filter(|_| top) {
+                let unmaps = style.discard == Some(Discard::Unmap);
+                let detect = match detect {
+                    DetectZeroes::Unmap if !unmaps => DetectZeroes::On,
+                    detect => detect,
+                };
+                set("detect-zeroes", detect.to_string().into());
+            }
+        }
+        Role::Lower { .. } => {
+            set("auto-read-only", true.into());
+            set("discard", "unmap".into());
+        }
+    }
+    if let Some(cache) = style.cache {
+        let unsafe_ = cache == Cache::Unsafe;
+        set("cache", json!({"direct": style.direct(), "no-flush": unsafe_}));
+    }
+    properties
+}
+
+/// The members of a JSON object.
+pub(super) fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    }
+}

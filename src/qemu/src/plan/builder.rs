@@ -1,0 +1,560 @@
+//! What a plan is made of while it is made: parts of the machine, in libvirt's order.
+//!
+//! The elements only say what the machine consists of. Once all of it is known, [`hotplug`] decides
+//! which parts must be on the command line, and each part is put into words for where it goes.
+
+use std::collections::BTreeMap;
+
+use conf::Domain;
+use qmp::Schema;
+use serde_json::{Map, Value, json};
+use xml::{Origin, Part as ElementPart, Problem, Severity};
+
+use super::chardev::Chardev;
+use super::device::Device;
+use super::{ByPath, Command, CopyIfMissing, Fd, Helper, Open, Options, Plan, StartTime, hotplug};
+use crate::alias::Aliases;
+use crate::answers::{Answer, Answers, Question};
+use crate::capabilities::Capabilities;
+use crate::host::Host;
+use crate::machine::Family;
+
+/// The first number that QEMU inherits a descriptor by; those below are for whoever starts it.
+const FIRST_FD: i32 = 10;
+
+/// Collects what a plan is made of.
+#[derive(Debug)]
+pub(super) struct Builder<'a> {
+    pub(super) domain: &'a Domain,
+    pub(super) capabilities: &'a Capabilities,
+    pub(super) host: &'a Host,
+    pub(super) answers: &'a Answers,
+    pub(super) options: &'a Options,
+    pub(super) aliases: Aliases,
+    pub(super) family: Family,
+    /// The commands that this QEMU takes, if it told.
+    schema: Option<Schema>,
+    pub(super) environment: BTreeMap<String, String>,
+    /// The moment that the guest's clock starts at.
+    pub(super) start_time: Option<StartTime>,
+    /// Why the plan cannot be made.
+    pub(super) problems: Vec<Problem>,
+    warnings: Vec<Problem>,
+    parts: Vec<Part>,
+    /// Commands for when the machine is complete.
+    afterwards: Vec<Command>,
+    fds: Vec<Fd>,
+    helpers: Vec<Helper>,
+    notes: Vec<String>,
+    by_path: Vec<ByPath>,
+    copies: Vec<CopyIfMissing>,
+    not_examined: Vec<String>,
+    next_fd: i32,
+    next_fdset: u32,
+    next_node: u32,
+}
+
+/// Something that the machine consists of: a device with what is behind it, or options that belong
+/// together. All of it goes the same way.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Part {
+    /// What it is, in the user's words.
+    pub(super) purpose: String,
+    /// The element.
+    pub(super) origin: Origin,
+    /// What it consists of, in order.
+    pub(super) steps: Vec<Step>,
+    /// Whether it must be there when the machine is made, whatever it consists of.
+    pub(super) is_cold: bool,
+}
+
+/// A piece of a [`Part`].
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    /// An option of the command line, whichever way the rest goes.
+    Argument(&'static str, Option<String>),
+    /// Descriptors behind `/dev/fdset/NUMBER`.
+    Fdset(u32, Vec<Fd>),
+    /// A block node.
+    Blockdev(Value),
+    /// An object.
+    Object(Value),
+    /// What is behind a network interface; the properties that are descriptors have names or numbers
+    /// with colons between.
+    Netdev(Map<String, Value>, Vec<(&'static str, Vec<Fd>)>),
+    /// What is behind a character device.
+    Chardev(Chardev),
+    /// A device.
+    Device(Device),
+}
+
+impl<'a> Builder<'a> {
+    pub(super) fn new(
+        domain: &'a Domain,
+        capabilities: &'a Capabilities,
+        host: &'a Host,
+        answers: &'a Answers,
+        options: &'a Options,
+    ) -> Self {
+        Self {
+            domain,
+            capabilities,
+            host,
+            answers,
+            options,
+            aliases: Aliases::assign(domain),
+            family: Family::of(domain),
+            schema: Schema::parse(&capabilities.schema).ok(),
+            environment: BTreeMap::new(),
+            start_time: None,
+            problems: Vec::new(),
+            warnings: Vec::new(),
+            parts: Vec::new(),
+            afterwards: Vec::new(),
+            fds: Vec::new(),
+            helpers: Vec::new(),
+            notes: Vec::new(),
+            by_path: Vec::new(),
+            copies: Vec::new(),
+            not_examined: Vec::new(),
+            next_fd: FIRST_FD,
+            next_fdset: 1,
+            next_node: 1,
+        }
+    }
+
+    /// Starts the next part of the machine.
+    pub(super) fn part(&mut self, purpose: impl Into<String>, origin: Origin) {
+        self.parts.push(Part { purpose: purpose.into(), origin, ..Part::default() });
+    }
+
+    /// Starts the next part, which must be there when the machine is made.
+    pub(super) fn cold_part(&mut self, purpose: impl Into<String>, origin: Origin) {
+        self.part(purpose, origin);
+        self.current().is_cold = true;
+    }
+
+    fn current(&mut self) -> &mut Part {
+        if self.parts.is_empty() {
+            self.parts.push(Part::default());
+        }
+        self.parts.last_mut().expect("one was just added")
+    }
+
+    fn step(&mut self, step: Step) {
+        self.current().steps.push(step);
+    }
+
+    /// An option with a value.
+    pub(super) fn argument(&mut self, option: &'static str, value: impl Into<String>) {
+        self.step(Step::Argument(option, Some(value.into())));
+    }
+
+    /// An option without a value.
+    pub(super) fn flag(&mut self, option: &'static str) {
+        self.step(Step::Argument(option, None));
+    }
+
+    /// A block node, over QMP if it can be.
+    pub(super) fn blockdev(&mut self, node: Value) {
+        self.step(Step::Blockdev(node));
+    }
+
+    /// An object, over QMP if it can be.
+    pub(super) fn object(&mut self, object: Value) {
+        self.step(Step::Object(object));
+    }
+
+    /// What is behind a network interface.
+    pub(super) fn netdev(
+        &mut self,
+        properties: Map<String, Value>,
+        fds: Vec<(&'static str, Vec<Fd>)>,
+    ) {
+        self.step(Step::Netdev(properties, fds));
+    }
+
+    /// What is behind a character device.
+    pub(super) fn chardev(&mut self, chardev: Chardev) {
+        self.step(Step::Chardev(chardev));
+    }
+
+    /// A device.
+    pub(super) fn device(&mut self, device: Device) {
+        self.step(Step::Device(device));
+    }
+
+    /// A descriptor of the present part, not yet passed on in any way.
+    pub(super) fn fd(
+        &mut self,
+        name: impl Into<String>,
+        source: impl Into<String>,
+        open: Open,
+    ) -> Fd {
+        let Part { purpose, origin, .. } = self.current();
+        Fd {
+            purpose: purpose.clone(),
+            origin: *origin,
+            name: name.into(),
+            source: source.into(),
+            open,
+            ..Fd::default()
+        }
+    }
+
+    /// Lets QEMU inherit a descriptor; the number there.
+    pub(super) fn inherit(&mut self, mut fd: Fd) -> i32 {
+        let number = self.next_fd;
+        self.next_fd += 1;
+        fd.fd = Some(number);
+        self.fds.push(fd);
+        number
+    }
+
+    /// Lets QEMU inherit a descriptor; a path by which it can open the same thing again.
+    pub(super) fn inherited_path(&mut self, fd: Fd) -> String {
+        format!("/proc/self/fd/{}", self.inherit(fd))
+    }
+
+    /// A set of descriptors; the path by which QEMU takes the one with the access that it wants.
+    pub(super) fn fdset(&mut self, fds: Vec<Fd>) -> String {
+        let id = self.next_fdset;
+        self.next_fdset += 1;
+        self.step(Step::Fdset(id, fds));
+        format!("/dev/fdset/{id}")
+    }
+
+    /// A process beside QEMU.
+    pub(super) fn helper(&mut self, name: &str, argv: Vec<String>) -> &mut Helper {
+        let Part { purpose, origin, .. } = self.current();
+        let helper = Helper {
+            name: name.to_owned(),
+            argv,
+            purpose: purpose.clone(),
+            origin: *origin,
+            ..Helper::default()
+        };
+        self.helpers.push(helper);
+        self.helpers.last_mut().expect("it was just added")
+    }
+
+    /// A command for when the machine is complete.
+    pub(super) fn afterwards(&mut self, execute: &str, arguments: Value) {
+        let Part { purpose, origin, .. } = self.current();
+        let command = Command {
+            execute: execute.to_owned(),
+            arguments,
+            purpose: purpose.clone(),
+            origin: *origin,
+            ..Command::default()
+        };
+        self.afterwards.push(command);
+    }
+
+    /// Something to be known about this start.
+    pub(super) fn note(&mut self, text: impl Into<String>) {
+        self.notes.push(text.into());
+    }
+
+    /// Something that QEMU opens or connects to by itself.
+    pub(super) fn by_path(&mut self, path: impl Into<String>, reason: impl Into<String>) {
+        self.by_path.push(ByPath { path: path.into(), reason: reason.into() });
+    }
+
+    /// A file that is made as a copy of another, unless it is there.
+    pub(super) fn copy_if_missing(&mut self, path: String, template: String) {
+        let purpose = self.current().purpose.clone();
+        self.copies.push(CopyIfMissing { path, template, purpose });
+    }
+
+    /// The number of the next block node.
+    pub(super) fn next_node(&mut self) -> u32 {
+        self.next_node += 1;
+        self.next_node - 1
+    }
+
+    /// Says something about the present part. What is unsafe to leave at a warning is an error where
+    /// everything must be as asked.
+    pub(super) fn say(&mut self, mut problem: Problem) -> &mut Problem {
+        if self.options.strict {
+            problem.severity = Severity::Error;
+        }
+        problem.message = format!("{}: {}", self.current().purpose, problem.message);
+        let list = if problem.is_error() { &mut self.problems } else { &mut self.warnings };
+        list.push(problem);
+        list.last_mut().expect("it was just added")
+    }
+
+    /// Says why the present part cannot be made.
+    pub(super) fn refuse(&mut self, message: impl Into<String>) -> &mut Problem {
+        let origin = self.current().origin;
+        self.say(Problem::error(origin, ElementPart::Name, message))
+    }
+
+    /// Says what the user should know about the present part.
+    pub(super) fn warn(&mut self, message: impl Into<String>) -> &mut Problem {
+        let origin = self.current().origin;
+        self.say(Problem::warning(origin, ElementPart::Name, message))
+    }
+
+    /// Whether io_uring can be used; if not, that is noted.
+    pub(super) fn io_uring_works(&mut self) -> bool {
+        let built_in = self.schema.as_ref().is_none_or(has_io_uring);
+        let usable = self.ask(&Question::IoUring) != Some(&Answer::Usable(false));
+        let reason = match (built_in, usable) {
+            (true, true) => return true,
+            (false, _) => "this QEMU is built without io_uring",
+            (true, false) => "this host does not let io_uring be used",
+        };
+        if self.options.strict {
+            self.refuse(reason).help = Some("write io='threads', or leave it out".to_owned());
+        } else {
+            let purpose = self.current().purpose.clone();
+            self.note(format!("{purpose}: {reason}; QEMU's default takes its place"));
+        }
+        false
+    }
+
+    /// What was seen, or `None`; a question that nobody looked at is noted.
+    pub(super) fn ask(&mut self, question: &Question) -> Option<&'a Answer> {
+        let answer = self.answers.get(question);
+        if answer.is_none() {
+            let text = question.to_string();
+            if !self.not_examined.contains(&text) {
+                self.not_examined.push(text);
+            }
+        }
+        answer
+    }
+
+    /// Puts everything into words.
+    ///
+    /// # Errors
+    /// Why there is no plan.
+    pub(super) fn finish(self, binary: &str) -> Result<Plan, Vec<Problem>> {
+        if !self.problems.is_empty() {
+            return Err(self.problems);
+        }
+        let ways = hotplug::ways(&self.parts, &hotplug::Root::of(self.domain));
+        let mut writer = Writer {
+            argv: vec![binary.to_owned()],
+            fds: self.fds,
+            qmp: Vec::new(),
+            next_fd: self.next_fd,
+            schema: self.schema,
+            problems: Vec::new(),
+        };
+        for (part, way) in self.parts.iter().zip(&ways.of_parts) {
+            writer.arguments(part, *way);
+        }
+        for at in &ways.qmp_order {
+            writer.commands(&self.parts[*at]);
+        }
+        if !ways.qmp_order.is_empty() {
+            // fw_cfg's boot order is written at a reset, and so is what the firmware will find.
+            writer.qmp.push(Command { execute: "system_reset".to_owned(), ..Command::default() });
+        }
+        for command in self.afterwards {
+            let Command { execute, arguments, purpose, origin, .. } = &command;
+            writer.check((purpose, *origin), execute, arguments);
+            writer.qmp.push(command);
+        }
+        if !writer.problems.is_empty() {
+            return Err(writer.problems);
+        }
+        if !self.options.paused {
+            writer.qmp.push(Command { execute: "cont".to_owned(), ..Command::default() });
+        }
+        Ok(Plan {
+            argv: writer.argv,
+            environment: self.environment,
+            helpers: self.helpers,
+            fds: writer.fds,
+            qmp: writer.qmp,
+            not_examined: self.not_examined,
+            by_path: self.by_path,
+            notes: self.notes,
+            copies: self.copies,
+            start_time: self.start_time,
+            warnings: self.warnings,
+        })
+    }
+}
+
+/// Puts parts into words.
+struct Writer {
+    argv: Vec<String>,
+    fds: Vec<Fd>,
+    qmp: Vec<Command>,
+    next_fd: i32,
+    schema: Option<Schema>,
+    problems: Vec<Problem>,
+}
+
+/// Which way a part goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// On the command line: it is there when the machine is made.
+    CommandLine,
+    /// Over QMP, to the machine that is made and has not run yet.
+    Qmp,
+}
+
+impl Writer {
+    /// What of a part is on the command line.
+    fn arguments(&mut self, part: &Part, way: Way) {
+        for step in &part.steps {
+            match step {
+                Step::Argument(option, value) => {
+                    self.argv.push(format!("-{option}"));
+                    self.argv.extend(value.clone());
+                }
+                _ if way == Way::Qmp => {}
+                Step::Fdset(set, fds) => {
+                    for fd in fds {
+                        let number = self.inherit(fd.clone(), Some(*set));
+                        let value = format!("set={set},fd={number},opaque={}", fd.name);
+                        self.option("add-fd", value);
+                    }
+                }
+                Step::Blockdev(node) => {
+                    self.check((&part.purpose, part.origin), "blockdev-add", node);
+                    self.option("blockdev", node.to_string());
+                }
+                Step::Object(object) => {
+                    self.check((&part.purpose, part.origin), "object-add", object);
+                    self.option("object", object.to_string());
+                }
+                Step::Netdev(properties, fds) => {
+                    let netdev = self.with_numbers(properties, fds);
+                    self.check((&part.purpose, part.origin), "netdev_add", &netdev);
+                    self.option("netdev", netdev.to_string());
+                }
+                Step::Chardev(chardev) => {
+                    let number = chardev.fd().map(|fd| self.inherit(fd.clone(), None));
+                    self.option("chardev", chardev.argument(number));
+                }
+                Step::Device(device) => {
+                    let device = self.with_numbers(&device.properties, &device.fds);
+                    self.option("device", device.to_string());
+                }
+            }
+        }
+    }
+
+    /// What of a part goes over QMP, if the part goes that way.
+    fn commands(&mut self, part: &Part) {
+        for step in &part.steps {
+            match step {
+                Step::Argument(..) => {}
+                Step::Fdset(set, fds) => {
+                    for fd in fds {
+                        let arguments = json!({"fdset-id": set, "opaque": fd.name});
+                        self.send(part, "add-fd", arguments, Some(fd));
+                        self.fds.push(Fd { fdset: Some(*set), ..fd.clone() });
+                    }
+                }
+                Step::Blockdev(node) => self.send(part, "blockdev-add", node.clone(), None),
+                Step::Object(object) => self.send(part, "object-add", object.clone(), None),
+                Step::Netdev(properties, fds) => {
+                    let netdev = self.with_names(part, properties, fds);
+                    self.send(part, "netdev_add", netdev, None);
+                }
+                Step::Chardev(chardev) => {
+                    if let Some(fd) = chardev.fd() {
+                        self.getfd(part, fd);
+                    }
+                    self.send(part, "chardev-add", chardev.command(), None);
+                }
+                Step::Device(device) => {
+                    let device = self.with_names(part, &device.properties, &device.fds);
+                    self.send(part, "device_add", device, None);
+                }
+            }
+        }
+    }
+
+    fn option(&mut self, option: &str, value: String) {
+        self.argv.push(format!("-{option}"));
+        self.argv.push(value);
+    }
+
+    /// Notes what this QEMU would not take of a command, or of an option that has the form of one.
+    fn check(&mut self, (purpose, origin): (&str, Origin), execute: &str, arguments: &Value) {
+        let findings = self.schema.iter().flat_map(|schema| schema.check(execute, arguments));
+        let errors = findings.filter(|finding| finding.is_error()).map(|finding| {
+            let message = format!("{purpose}: this QEMU cannot do it: {finding}");
+            Problem::error(origin, ElementPart::Name, message)
+        });
+        self.problems.extend(errors);
+    }
+
+    fn send(&mut self, part: &Part, execute: &str, arguments: Value, fd: Option<&Fd>) {
+        self.check((&part.purpose, part.origin), execute, &arguments);
+        self.qmp.push(Command {
+            execute: execute.to_owned(),
+            arguments,
+            fds: fd.iter().map(|fd| fd.name.clone()).collect(),
+            purpose: part.purpose.clone(),
+            at: None,
+            origin: part.origin,
+        });
+    }
+
+    fn inherit(&mut self, fd: Fd, fdset: Option<u32>) -> i32 {
+        let number = self.next_fd;
+        self.next_fd += 1;
+        self.fds.push(Fd { fd: Some(number), fdset, ..fd });
+        number
+    }
+
+    fn getfd(&mut self, part: &Part, fd: &Fd) {
+        self.send(part, "getfd", json!({"fdname": fd.name}), Some(fd));
+        self.fds.push(Fd { getfd: true, ..fd.clone() });
+    }
+
+    fn with_numbers(
+        &mut self,
+        properties: &Map<String, Value>,
+        fds: &[(&'static str, Vec<Fd>)],
+    ) -> Value {
+        let mut properties = properties.clone();
+        for (property, fds) in fds {
+            let numbers: Vec<String> =
+                fds.iter().map(|fd| self.inherit(fd.clone(), None).to_string()).collect();
+            put(&mut properties, property, numbers.join(":"));
+        }
+        properties.into()
+    }
+
+    fn with_names(
+        &mut self,
+        part: &Part,
+        properties: &Map<String, Value>,
+        fds: &[(&'static str, Vec<Fd>)],
+    ) -> Value {
+        let mut properties = properties.clone();
+        for (property, fds) in fds {
+            for fd in fds {
+                self.getfd(part, fd);
+            }
+            let names: Vec<&str> = fds.iter().map(|fd| fd.name.as_str()).collect();
+            put(&mut properties, property, names.join(":"));
+        }
+        properties.into()
+    }
+}
+
+/// Puts descriptors into a property: as its text, or as the text of a socket's address.
+fn put(properties: &mut Map<String, Value>, property: &str, text: String) {
+    match properties.get_mut(property) {
+        Some(Value::Object(address)) => address.insert("str".to_owned(), text.into()),
+        _ => properties.insert(property.to_owned(), text.into()),
+    };
+}
+
+/// Whether a file can be read and written by io_uring.
+fn has_io_uring(schema: &Schema) -> bool {
+    let file = schema.command("blockdev-add").and_then(|add| add.arguments().variant("file"));
+    file.and_then(|file| file.member("aio")).is_some_and(|aio| aio.has_value("io_uring"))
+}

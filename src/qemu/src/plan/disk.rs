@@ -1,0 +1,342 @@
+//! Disks, CD-ROM drives and floppy drives.
+
+use base::OnOff;
+use conf::address::{Address, Drive};
+use conf::device::controller::{ControllerKind, ScsiModel};
+use conf::device::disk::driver::{Cache, ErrorPolicy};
+use conf::device::disk::source::Source;
+use conf::device::disk::{Bus, DiskModel};
+use conf::device::iothread_mapping::IothreadMapping;
+use conf::device::virtio::VirtioModel;
+use conf::device::{DeviceKind, Disk};
+use serde_json::{Value, json};
+
+use super::blockdev::{self, Style};
+use super::chain::{Chain, chain};
+use super::device::Device;
+use super::{Builder, boot, throttle};
+use crate::answers::{Answers, Question};
+use crate::machine::Family;
+
+/// How much of a serial number virtio-blk and NVMe show to the guest.
+///
+/// QEMU: `VIRTIO_BLK_ID_BYTES`, `NvmeIdCtrl.sn`, and `drive_serial_str` of IDE.
+const SERIAL_SEEN: usize = 20;
+/// The longest serial number of a SCSI disk.
+///
+/// QEMU: `MAX_SERIAL_LEN` in `hw/scsi/scsi-disk.c`.
+const SCSI_SERIAL: usize = 36;
+
+/// What to look at.
+pub(super) fn questions(disk: &Disk, answers: &Answers) -> Vec<Question> {
+    let mut questions = chain(disk, answers).unanswered;
+    if disk.driver.io == Some(conf::device::disk::driver::Io::IoUring) {
+        questions.push(Question::IoUring);
+    }
+    questions
+}
+
+/// All disks. Nodes are numbered from the last disk to the first.
+///
+/// libvirt: `qemuBuildDisksCommandLine`, `qemuDomainPrepareDiskSource`.
+pub(super) fn disks(builder: &mut Builder<'_>) {
+    let disks = &builder.domain.devices.disks;
+    let mut prepared: Vec<(&Disk, Chain<'_>, Vec<u32>)> = Vec::new();
+    for disk in disks.iter().rev() {
+        let chain = chain(disk, builder.answers);
+        let count = chain.images() + disk.throttle_filters.len();
+        let numbers = (0..count).map(|_| builder.next_node()).collect();
+        prepared.push((disk, chain, numbers));
+    }
+    prepared.reverse();
+    for (pos, (disk, chain, numbers)) in prepared.into_iter().enumerate() {
+        builder.part(format!("disk {}", disk.name()), disk.origin);
+        self::disk(builder, pos, disk, chain, &numbers);
+    }
+}
+
+fn disk(builder: &mut Builder<'_>, pos: usize, disk: &Disk, chain: Chain<'_>, numbers: &[u32]) {
+    for question in &chain.unanswered {
+        builder.ask(question);
+    }
+    if chain.is_dropped {
+        let empty = disk.is_removable();
+        let what = if empty { "the drive is empty" } else { "it is left out" };
+        builder.note(format!("disk {}: {what}, because its image is missing", disk.name()));
+        if !empty {
+            return;
+        }
+    }
+    let before = builder.problems.len();
+    for problem in chain.problems.iter().cloned() {
+        builder.say(problem);
+    }
+    check_serial(builder, disk);
+    for (what, there) in [
+        ("encryption", disk.encryption().is_some()),
+        ("reservations", disk.source.common().reservations.is_some()),
+        ("transient", disk.transient.is_some()),
+    ] {
+        if there {
+            builder.refuse(format!("cannot start a guest with <{what}> yet"));
+        }
+    }
+    if builder.problems.len() > before {
+        return;
+    }
+    let alias = builder.aliases.get(DeviceKind::Disk, pos).to_owned();
+    let node = match chain.layers.is_empty() {
+        true => None,
+        false => {
+            let style = style(disk);
+            let (images, filters) = numbers.split_at(chain.images());
+            let Some(node) = blockdev::nodes(builder, &alias, &chain, images, style) else {
+                return;
+            };
+            Some(filtered(builder, disk, node, filters))
+        }
+    };
+    if let Some(device) = device(builder, pos, disk, &alias, node.as_deref()) {
+        builder.device(device);
+        throttle::limits(builder, disk, &alias);
+    }
+}
+
+fn style(disk: &Disk) -> Style {
+    Style {
+        readonly: disk.readonly,
+        cdrom: disk.is_cdrom(),
+        cache: cache(disk),
+        ..Style::of(&disk.driver)
+    }
+}
+
+/// Several guests can only share an image that no host's cache stands between.
+fn cache(disk: &Disk) -> Option<Cache> {
+    let shared = disk.shareable && !disk.readonly;
+    disk.driver.cache.or(shared.then_some(Cache::None))
+}
+
+/// The nodes above the image; the name of the topmost one.
+fn filtered(builder: &mut Builder<'_>, disk: &Disk, mut node: String, numbers: &[u32]) -> String {
+    if disk.driver.copy_on_read == Some(OnOff::On) {
+        let name = format!("libvirt-CoR-{}", disk.name());
+        builder.blockdev(json!({
+            "driver": "copy-on-read", "node-name": name, "file": node, "discard": "unmap",
+        }));
+        node = name;
+    }
+    throttle::filters(builder, disk, node, numbers)
+}
+
+/// libvirt: `qemuBuildDiskDeviceProps`.
+fn device(
+    builder: &mut Builder<'_>,
+    pos: usize,
+    disk: &Disk,
+    alias: &str,
+    node: Option<&str>,
+) -> Option<Device> {
+    let bus = disk.bus().unwrap_or(Bus::Virtio);
+    let mut device = match bus {
+        Bus::Virtio => virtio(disk),
+        Bus::Ide | Bus::Sata => Device::new(if disk.is_cdrom() { "ide-cd" } else { "ide-hd" }),
+        Bus::Scsi if disk.is_lun() => Device::new("scsi-block"),
+        Bus::Scsi => Device::new(if disk.is_cdrom() { "scsi-cd" } else { "scsi-hd" }),
+        Bus::Usb if disk.model != Some(DiskModel::UsbBot) => Device::new("usb-storage"),
+        Bus::Fdc => Device::new("floppy"),
+        Bus::Nvme => Device::new("nvme-ns"),
+        Bus::Usb | Bus::Sd | Bus::Xen | Bus::Uml => {
+            builder.refuse(format!("cannot start a guest with a disk on bus '{bus}' yet"));
+            return None;
+        }
+    };
+    if matches!(disk.source, Source::VhostUser(_)) {
+        builder.refuse("cannot start a guest with a disk of type 'vhostuser' yet");
+        return None;
+    }
+    address(&mut device, disk, bus, builder);
+    if bus == Bus::Scsi && !disk.is_lun() {
+        let serial = disk.serial.as_ref().map(|serial| serial.0.clone());
+        device.set("device_id", serial.unwrap_or_else(|| format!("drive-{alias}")));
+    }
+    if disk.shareable {
+        device.set("share-rw", true);
+    }
+    device.maybe("drive", node);
+    device.set("id", alias);
+    if bus != Bus::Fdc {
+        device.maybe("bootindex", boot::of_disk(builder.domain, pos));
+    }
+    let blockio = &disk.blockio;
+    device.maybe("logical_block_size", blockio.logical_block_size.map(u32::from));
+    device.maybe("physical_block_size", blockio.physical_block_size.map(u32::from));
+    device.maybe("discard_granularity", blockio.discard_granularity);
+    device.maybe("wwn", disk.wwn.as_ref().map(|wwn| wwn.number()));
+    device.maybe("rotation_rate", disk.target.rotation_rate.map(u32::from));
+    device.maybe("vendor", disk.vendor.as_ref().map(|vendor| vendor.as_str()));
+    let product = if matches!(bus, Bus::Ide | Bus::Sata) { "model" } else { "product" };
+    device.maybe(product, disk.product.as_ref().map(|product| product.as_str()));
+    match bus {
+        Bus::Usb => device.set("removable", disk.target.removable == Some(OnOff::On)),
+        _ => device.switch("removable", disk.target.removable),
+    };
+    if !disk.is_lun() {
+        device.on_off("write-cache", blockdev::write_cache(cache(disk)));
+    }
+    geometry(&mut device, disk);
+    // libvirt takes a blank for the end of the value, as QEMU's old syntax did, and escapes it; what
+    // the guest sees has the backslash.
+    // A name space of NVMe has none of its own: the guest sees its controller's.
+    if disk.bus() != Some(Bus::Nvme) {
+        device.maybe("serial", disk.serial.as_ref().map(|serial| serial.replace(' ', "\\ ")));
+    }
+    error_policy(&mut device, disk);
+    Some(device)
+}
+
+fn virtio(disk: &Disk) -> Device {
+    let model = match disk.model {
+        Some(DiskModel::VirtioTransitional) => Some(VirtioModel::Transitional),
+        Some(DiskModel::VirtioNonTransitional) => Some(VirtioModel::NonTransitional),
+        _ => None,
+    };
+    let driver = &disk.driver;
+    let mut device = Device::virtio("virtio-blk-pci", model, Some(&driver.virtio));
+    device.maybe("iothread", driver.iothread.map(|id| format!("iothread{id}")));
+    device.switch("ioeventfd", driver.ioeventfd);
+    device.switch("event_idx", driver.event_idx);
+    device.maybe("num-queues", driver.queues.map(u32::from));
+    device.maybe("queue-size", driver.queue_size.map(u32::from));
+    device.maybe("iothread-vq-mapping", driver.iothreads.as_ref().map(iothread_mapping));
+    device
+}
+
+/// Which I/O thread serves which queue, in QEMU's words.
+pub(super) fn iothread_mapping(mapping: &IothreadMapping) -> Value {
+    let threads = mapping.iothreads.iter().map(|thread| {
+        let name = format!("iothread{}", thread.id);
+        match thread.queues.is_empty() {
+            true => json!({"iothread": name}),
+            false => json!({"iothread": name, "vqs": thread.queues}),
+        }
+    });
+    threads.collect()
+}
+
+/// libvirt: `qemuBuildDeviceAddressDriveProps`.
+fn address(device: &mut Device, disk: &Disk, bus: Bus, builder: &Builder<'_>) {
+    let Some(Address::Drive(Drive { controller, bus: channel, target, unit })) = &disk.info.address
+    else {
+        device.address(&disk.info, builder);
+        return;
+    };
+    match bus {
+        Bus::Ide => {
+            device.set("bus", format!("ide.{channel}")).set("unit", *unit);
+        }
+        Bus::Sata if builder.family == Family::Q35 && *controller == 0 => {
+            device.set("bus", format!("ide.{unit}"));
+        }
+        Bus::Sata => {
+            device.set("bus", format!("{}.{unit}", builder.aliases.sata(*controller)));
+        }
+        Bus::Scsi => {
+            let kind = ControllerKind::Scsi(Default::default());
+            let found = builder.domain.devices.controller(&kind, *controller);
+            let model = found.and_then(|controller| controller.scsi()?.model);
+            let alias = builder.aliases.scsi(*controller);
+            let narrow = matches!(
+                model,
+                Some(
+                    ScsiModel::Lsilogic
+                        | ScsiModel::Am53c974
+                        | ScsiModel::Dc390
+                        | ScsiModel::Ncr53c90
+                )
+            );
+            if narrow {
+                device.set("bus", format!("{alias}.{channel}")).set("scsi-id", *unit);
+            } else {
+                device.set("bus", format!("{alias}.0")).set("channel", *channel);
+                device.set("scsi-id", *target).set("lun", *unit);
+            }
+        }
+        Bus::Nvme => {
+            device.set("bus", builder.aliases.nvme(*controller)).set("nsid", *unit + 1);
+        }
+        _ => {
+            device.set("unit", *unit);
+        }
+    }
+}
+
+fn geometry(device: &mut Device, disk: &Disk) {
+    if let Some(geometry) = &disk.geometry {
+        device.maybe("cyls", geometry.cyls.map(u32::from));
+        device.maybe("heads", geometry.heads.map(u32::from));
+        device.maybe("secs", geometry.secs.map(u32::from));
+        device.maybe("bios-chs-trans", geometry.trans.map(|trans| trans.to_string()));
+    }
+}
+
+fn error_policy(device: &mut Device, disk: &Disk) {
+    let word = |policy: ErrorPolicy| match policy {
+        ErrorPolicy::Enospace => "enospc".to_owned(),
+        policy => policy.to_string(),
+    };
+    let (write, read) = (disk.driver.error_policy, disk.driver.rerror_policy);
+    device.maybe("werror", write.map(word));
+    let read = read.or(write.filter(|policy| *policy != ErrorPolicy::Enospace));
+    device.maybe("rerror", read.map(word));
+}
+
+/// What becomes of a serial number that is too long for the bus.
+fn check_serial(builder: &mut Builder<'_>, disk: &Disk) {
+    let Some(serial) = disk.serial.as_ref() else { return };
+    let length = serial.replace(' ', "\\ ").len();
+    match disk.bus() {
+        Some(Bus::Scsi | Bus::Usb) if length > SCSI_SERIAL => {
+            let refused = builder.refuse(format!(
+                "the serial number has {length} characters, but QEMU takes {SCSI_SERIAL} on a SCSI \
+                 bus"
+            ));
+            refused.help = Some("shorten <serial>".to_owned());
+        }
+        Some(Bus::Virtio | Bus::Ide | Bus::Sata | Bus::Nvme) if length > SERIAL_SEEN => {
+            let warning = builder.warn(format!(
+                "the guest sees only the first {SERIAL_SEEN} characters of the serial number"
+            ));
+            warning.help = Some("shorten <serial>".to_owned());
+        }
+        _ => {}
+    }
+}
+
+/// The floppy controller, which knows the boot order of its drives.
+///
+/// libvirt: `qemuBuildFloppyCommandLineControllerOptions`.
+pub(super) fn floppy_controller(builder: &mut Builder<'_>) {
+    let disks = &builder.domain.devices.disks;
+    let mut drives = Vec::new();
+    for (pos, disk) in disks.iter().enumerate().filter(|(_, disk)| disk.bus() == Some(Bus::Fdc)) {
+        let unit = disk.info.address.as_ref().and_then(Address::drive).map_or(0, |d| d.unit);
+        let name = if unit == 0 { "bootindexA" } else { "bootindexB" };
+        drives.push((name, boot::of_disk(builder.domain, pos)));
+    }
+    let Some(first) = disks.iter().find(|disk| disk.bus() == Some(Bus::Fdc)) else { return };
+    builder.part("floppy controller", first.origin);
+    if builder.family == Family::Q35 {
+        let mut device = Device::new("isa-fdc");
+        for (name, index) in drives {
+            device.maybe(name, index);
+        }
+        builder.device(device);
+    } else {
+        for (name, index) in drives {
+            if let Some(index) = index {
+                builder.argument("global", format!("isa-fdc.{name}={index}"));
+            }
+        }
+    }
+}

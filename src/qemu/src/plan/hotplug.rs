@@ -1,0 +1,261 @@
+//! What must be on the command line, and what can be added to the machine before it runs.
+//!
+//! Everything can be added over QMP that these tables do not name. They hold what QEMU 10.0 refuses
+//! (`Bus 'X' does not support hotplugging`, `Device 'X' does not support hotplugging`), and what the
+//! guest could tell from a device that was there from the start.
+
+use std::collections::BTreeMap;
+
+use base::OnOff;
+use conf::Domain;
+use conf::device::controller::PciModel;
+use serde_json::Value;
+
+use super::builder::{Part, Step, Way};
+use super::device::Device;
+use crate::machine::Family;
+
+/// Devices that must be there when the machine is made, and why.
+const COLD: &[(&str, &[&str])] = &[
+    // The ACPI tables describe hotplug only for the bridges that are there when they are made.
+    (
+        "bridges and ports",
+        &[
+            "pci-bridge",
+            "pcie-pci-bridge",
+            "i82801b11-bridge",
+            "pcie-root-port",
+            "ioh3420",
+            "x3130-upstream",
+            "xio3130-downstream",
+            "pxb",
+            "pxb-pcie",
+        ],
+    ),
+    (
+        "displays that the firmware uses",
+        &[
+            "VGA",
+            "cirrus-vga",
+            "vmware-svga",
+            "qxl-vga",
+            "ramfb",
+            "virtio-vga",
+            "virtio-vga-gl",
+            "virtio-gpu-pci",
+            "virtio-gpu-gl-pci",
+            "vhost-user-vga",
+            "vhost-user-gpu-pci",
+        ],
+    ),
+    ("on buses without hotplug", &["ide-hd", "ide-cd", "floppy", "isa-fdc", "nvme-ns"]),
+    (
+        "on the ISA bus",
+        &[
+            "isa-serial",
+            "isa-parallel",
+            "isa-debugcon",
+            "pvpanic",
+            "ib700",
+            "sb16",
+            "ne2k_isa",
+            "tpm-tis",
+            "tpm-crb",
+        ],
+    ),
+    ("codecs of a sound card", &["hda-duplex", "hda-micro", "hda-output"]),
+    (
+        "part of the chipset",
+        &[
+            "ich9-usb-ehci1",
+            "ich9-usb-ehci2",
+            "ich9-usb-uhci1",
+            "ich9-usb-uhci2",
+            "ich9-usb-uhci3",
+            "pci-ohci",
+            "intel-iommu",
+            "virtio-iommu-pci",
+        ],
+    ),
+    ("described to the guest in tables", &["vmgenid", "vmcoreinfo", "acpi-erst"]),
+    ("assigned for good", &["vfio-pci-nohotplug"]),
+];
+
+/// Network interfaces with an option ROM of their own: without a BAR for it they can only be cold.
+const OPTION_ROM: &[&str] = &[
+    "virtio-net-pci",
+    "virtio-net-pci-transitional",
+    "virtio-net-pci-non-transitional",
+    "e1000",
+    "e1000e",
+    "rtl8139",
+    "ne2k_pci",
+    "pcnet",
+    "vmxnet3",
+    "igb",
+];
+
+/// Of pc: the slot of the ISA bridge, which is there from the beginning, so that further functions
+/// beside it can only be cold.
+const CHIPSET_SLOT: u32 = 1;
+
+/// What the machine's own PCI bus accepts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Root {
+    /// Whether devices can be added directly to it.
+    hotplug: bool,
+}
+
+impl Root {
+    /// Of a domain's machine: `pcie.0` accepts nothing, `pci.0` what ACPI can tell the guest of.
+    pub(super) fn of(domain: &Domain) -> Self {
+        let acpi = domain.features.as_ref().is_some_and(|features| features.acpi);
+        let switched_off = domain.devices.controllers.iter().filter_map(|c| c.pci()).any(|pci| {
+            pci.model == Some(PciModel::PciRoot) && pci.target.hotplug == Some(OnOff::Off)
+        });
+        Self { hotplug: Family::of(domain) != Family::Q35 && acpi && !switched_off }
+    }
+}
+
+/// Which way each part goes.
+#[derive(Debug)]
+pub(super) struct Ways {
+    /// In the order of the parts.
+    pub(super) of_parts: Vec<Way>,
+    /// The parts that go over QMP, in the order in which they go.
+    pub(super) qmp_order: Vec<usize>,
+}
+
+/// Decides for each part. What a part on the command line refers to is there, too.
+pub(super) fn ways(parts: &[Part], root: &Root) -> Ways {
+    let providers = providers(parts);
+    let mut of_parts = vec![Way::Qmp; parts.len()];
+    let mut cold: Vec<usize> = (0..parts.len())
+        .filter(|at| {
+            let part = &parts[*at];
+            part.is_cold || devices(part).any(|device| is_cold(device, parts, &providers, root))
+        })
+        .collect();
+    while let Some(at) = cold.pop() {
+        if std::mem::replace(&mut of_parts[at], Way::CommandLine) == Way::CommandLine {
+            continue;
+        }
+        each_text(&parts[at], &mut |text| cold.extend(provider(text, &providers)));
+        cold.extend((0..parts.len()).filter(|other| share_a_slot(&parts[at], &parts[*other])));
+    }
+    let qmp_order = order(parts, &of_parts);
+    Ways { of_parts, qmp_order }
+}
+
+/// The parts that go over QMP: function 0 of a slot after its other functions, all else in order.
+fn order(parts: &[Part], ways: &[Way]) -> Vec<usize> {
+    let hot = |at: usize| ways[at] == Way::Qmp && parts[at].steps.iter().any(over_qmp);
+    let mut order: Vec<usize> = Vec::new();
+    for at in (0..parts.len()).filter(|at| hot(*at)) {
+        let is_first = devices(&parts[at]).any(|d| d.pci.is_some_and(|pci| pci.function == 0));
+        if is_first {
+            let others = (at + 1..parts.len())
+                .filter(|other| hot(*other) && share_a_slot(&parts[at], &parts[*other]));
+            order.extend(others);
+        }
+        if !order.contains(&at) {
+            order.push(at);
+        }
+    }
+    order
+}
+
+fn over_qmp(step: &Step) -> bool {
+    !matches!(step, Step::Argument(..))
+}
+
+/// Whether a device must be cold by itself.
+fn is_cold(
+    device: &Device,
+    parts: &[Part],
+    providers: &BTreeMap<&str, usize>,
+    root: &Root,
+) -> bool {
+    let driver = device.driver();
+    if COLD.iter().any(|(_, drivers)| drivers.contains(&driver)) {
+        return true;
+    }
+    let without_bar = device.properties.get("rombar").is_some_and(|bar| bar == 0);
+    if without_bar && OPTION_ROM.contains(&driver) && device.text("romfile") != Some("") {
+        return true;
+    }
+    match device.text("bus") {
+        Some("pci.0" | "pcie.0") => {
+            !root.hotplug || device.pci.is_some_and(|pci| pci.slot == CHIPSET_SLOT)
+        }
+        Some(bus) if device.pci.is_some() => {
+            let bridge = provider(bus, providers)
+                .and_then(|at| devices(&parts[at]).find(|bridge| bridge.text("id") == Some(bus)));
+            bridge.is_some_and(|bridge| {
+                bridge.driver().starts_with("pxb")
+                    || bridge.properties.get("hotplug") == Some(&Value::Bool(false))
+            })
+        }
+        _ => false,
+    }
+}
+
+fn share_a_slot(one: &Part, other: &Part) -> bool {
+    let slots =
+        |part| devices(part).filter_map(|device: &Device| device.pci).map(|at| (at.bus, at.slot));
+    slots(one).any(|slot| slots(other).any(|other| other == slot))
+}
+
+fn devices(part: &Part) -> impl Iterator<Item = &Device> {
+    part.steps.iter().filter_map(|step| match step {
+        Step::Device(device) => Some(device),
+        _ => None,
+    })
+}
+
+/// The part that makes each id.
+fn providers(parts: &[Part]) -> BTreeMap<&str, usize> {
+    let mut providers = BTreeMap::new();
+    for (at, part) in parts.iter().enumerate() {
+        for step in &part.steps {
+            let id = match step {
+                Step::Device(device) => device.text("id"),
+                Step::Object(object) => object["id"].as_str(),
+                Step::Netdev(properties, _) => properties.get("id").and_then(Value::as_str),
+                Step::Chardev(chardev) => Some(chardev.id.as_str()),
+                Step::Blockdev(node) => node["node-name"].as_str(),
+                Step::Argument(..) | Step::Fdset(..) => None,
+            };
+            providers.extend(id.map(|id| (id, at)));
+        }
+    }
+    providers
+}
+
+/// The part that a text refers to: by an id, or by a bus of it such as `scsi0.0`.
+fn provider(text: &str, providers: &BTreeMap<&str, usize>) -> Option<usize> {
+    let of_bus = || providers.get(text.rsplit_once('.')?.0);
+    providers.get(text).or_else(of_bus).copied()
+}
+
+/// Goes through all texts that a part says to QEMU.
+fn each_text(part: &Part, visit: &mut dyn FnMut(&str)) {
+    for step in &part.steps {
+        match step {
+            Step::Device(Device { properties, .. }) | Step::Netdev(properties, _) => {
+                properties.values().for_each(|value| each_text_of(value, visit));
+            }
+            Step::Object(value) | Step::Blockdev(value) => each_text_of(value, visit),
+            Step::Argument(..) | Step::Fdset(..) | Step::Chardev(..) => {}
+        }
+    }
+}
+
+fn each_text_of(value: &Value, visit: &mut dyn FnMut(&str)) {
+    match value {
+        Value::String(text) => visit(text),
+        Value::Array(items) => items.iter().for_each(|item| each_text_of(item, visit)),
+        Value::Object(members) => members.values().for_each(|member| each_text_of(member, visit)),
+        _ => {}
+    }
+}

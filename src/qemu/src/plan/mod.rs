@@ -1,0 +1,314 @@
+//! The plan: what `start` is going to do, as a value.
+//!
+//! Its JSON form is public (`vdomain plan --json`): the arguments of QEMU, the descriptors it gets
+//! and what each is opened from, and the QMP commands in order.
+
+mod argument;
+mod audio;
+mod blockdev;
+mod boot;
+mod builder;
+mod chain;
+mod chardev;
+mod clock;
+mod controller;
+mod cpu;
+mod device;
+mod disk;
+mod filesystem;
+mod firmware;
+mod guest;
+mod hotplug;
+mod input;
+mod interface;
+mod machine;
+mod make;
+mod memballoon;
+mod memory;
+mod numa;
+mod passt;
+mod ports;
+mod redirdev;
+mod rng;
+mod sound;
+mod source;
+mod text;
+mod throttle;
+mod video;
+mod vsock;
+mod watchdog;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use xml::{Origin, Problem};
+
+use builder::Builder;
+pub use make::{Options, plan, questions};
+pub use ports::consoles;
+
+/// What `start` is going to do.
+///
+/// A text `{NAME}` in an argument or a command stands for a late value: something that exists only
+/// while the guest starts, such as the name of a tap (`{net0-name}`) or a CID (`{vsock0-cid}`).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The arguments of QEMU, its binary first.
+    pub argv: Vec<String>,
+    /// The environment of QEMU: nothing but this.
+    pub environment: BTreeMap<String, String>,
+    /// Processes that run beside QEMU, started before it, in order.
+    pub helpers: Vec<Helper>,
+    /// The descriptors that QEMU gets.
+    pub fds: Vec<Fd>,
+    /// The QMP commands, in order, each sent without waiting for the answer to the one before.
+    pub qmp: Vec<Command>,
+    /// Questions that nobody looked at.
+    pub not_examined: Vec<String>,
+    /// What QEMU will open or connect to by itself, and why.
+    pub by_path: Vec<ByPath>,
+    /// What is to be known about this start, such as a slower way taken because a host lacks the
+    /// faster one.
+    pub notes: Vec<String>,
+    /// Files that are made before anything is opened, unless they are there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub copies: Vec<CopyIfMissing>,
+    /// The late value that is a moment, of a guest whose clock goes on from where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_time: Option<StartTime>,
+    /// What is to be said about the document in view of this host.
+    #[serde(skip)]
+    pub warnings: Vec<Problem>,
+}
+
+/// A file that is made as a copy of another one, unless it is there: a guest's own variables of its
+/// firmware.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopyIfMissing {
+    /// The file.
+    pub path: String,
+    /// What it is a copy of.
+    pub template: String,
+    /// What it is for, in the user's words.
+    pub purpose: String,
+}
+
+/// A moment that is known when the guest starts, written as `2024-02-29T12:00:00`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StartTime {
+    /// The late value that it becomes.
+    pub late: String,
+    /// How many seconds after the guest's start it is.
+    pub adjustment: i64,
+    /// Whether it is written in the host's time zone, not in UTC.
+    pub local: bool,
+}
+
+/// A descriptor that QEMU gets.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Fd {
+    /// Its name in this plan.
+    pub name: String,
+    /// What it is opened from: a path, or `tap:{net0-name}` and the like.
+    pub source: String,
+    /// How it is opened.
+    pub open: Open,
+    /// Whether it is passed under its name (`getfd`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub getfd: bool,
+    /// The set it belongs to (`add-fd`).
+    pub fdset: Option<u32>,
+    /// Its number in QEMU, if it is inherited.
+    pub fd: Option<i32>,
+    /// What it is for, in the user's words: `disk vda`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub purpose: String,
+    /// The element that names the source.
+    #[serde(skip)]
+    pub origin: Origin,
+    /// Where that element stands, as `FILE:LINE:COLUMN`; known when the plan is located.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+}
+
+/// How a descriptor is opened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Open {
+    /// A regular file or block device with an image.
+    File {
+        /// For reading, or for writing too.
+        access: Access,
+        /// Past the host's cache (`O_DIRECT`).
+        direct: bool,
+    },
+    /// A directory.
+    Directory,
+    /// The file's content is copied into sealed memory, so that QEMU never sees the file.
+    MemfdCopy,
+    /// A file that is written from its end, made if it is missing.
+    Log {
+        /// Whether what is in it stays.
+        append: bool,
+    },
+    /// A device node or file, opened for reading and writing as it is.
+    Device {
+        /// For reading, or for writing too.
+        access: Access,
+    },
+    /// One queue of a tap that is made for the guest.
+    Tap(Tap),
+    /// One queue's accelerator: `/dev/vhost-net`.
+    VhostNet,
+    /// `/dev/vhost-vsock`, with the guest's CID claimed on it.
+    VhostVsock {
+        /// The CID; the first free one from 3 if none is given.
+        cid: Option<u32>,
+        /// The late value that the CID becomes.
+        late: String,
+    },
+    /// The node of a UNIX socket, by which QEMU can connect but nothing else (`O_PATH`).
+    SocketNode,
+    /// A UNIX socket on which QEMU listens, bound by us.
+    ListenUnix,
+    /// A connection to a UNIX socket.
+    ConnectUnix,
+    /// A connection to a helper's socket.
+    Helper {
+        /// The helper's name in this plan.
+        helper: String,
+    },
+    /// QEMU's monitor: a listening socket in the guest's run-time directory.
+    Monitor,
+}
+
+impl Default for Open {
+    fn default() -> Self {
+        Self::File { access: Access::Ro, direct: false }
+    }
+}
+
+/// For reading, or for writing too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Access {
+    /// For reading.
+    #[default]
+    Ro,
+    /// For reading and writing.
+    Rw,
+}
+
+/// A tap.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tap {
+    /// Its name, or a pattern such as `vnet%d` of which the kernel makes one.
+    pub name: String,
+    /// The late value that its name becomes.
+    pub late: String,
+    /// The bridge it is attached to.
+    pub bridge: Option<String>,
+    /// Its Ethernet address on the host's side.
+    pub mac: Option<String>,
+    /// The largest packet.
+    pub mtu: Option<u32>,
+    /// Which of its queues this is, from 0.
+    pub queue: u32,
+    /// How many queues it has.
+    pub queues: u32,
+    /// Whether it exists already and is only opened.
+    pub existing: bool,
+}
+
+/// A process beside QEMU.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Helper {
+    /// Its name in this plan, such as `fs0-virtiofsd`.
+    pub name: String,
+    /// Its arguments, the program first. `{socket}` stands for the number of its listening socket,
+    /// or for the socket's path where the program takes none by number.
+    pub argv: Vec<String>,
+    /// How it gets the socket that QEMU connects to.
+    pub socket: HelperSocket,
+    /// A CID that it needs for itself: vhost-device-vsock has no kernel to see to that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim_cid: Option<ClaimCid>,
+    /// What it is for, in the user's words: `filesystem /mnt`.
+    pub purpose: String,
+    /// Where the element that needs it stands, as `FILE:LINE:COLUMN`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+    /// The element that needs it.
+    #[serde(skip)]
+    pub origin: Origin,
+}
+
+/// A CID that no other guest may have at the same time.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClaimCid {
+    /// The CID; the first free one from 3 if none is given.
+    pub cid: Option<u32>,
+    /// The late value that the CID becomes.
+    pub late: String,
+}
+
+/// How a helper gets its socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HelperSocket {
+    /// It inherits a listening socket.
+    #[default]
+    Inherited,
+    /// It makes one at a path in the guest's run-time directory.
+    Path,
+    /// It inherits one end of a pair of connected sockets; QEMU gets the other.
+    Pair,
+}
+
+/// A QMP command.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Command {
+    /// Its name.
+    pub execute: String,
+    /// Its arguments.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub arguments: Value,
+    /// The descriptor that goes with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fds: Vec<String>,
+    /// What it is for, in the user's words: `disk vda`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub purpose: String,
+    /// Where the element that asks for it stands, as `FILE:LINE:COLUMN`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+    /// The element that asks for it.
+    #[serde(skip)]
+    pub origin: Origin,
+}
+
+/// Something that QEMU opens or connects to by itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ByPath {
+    /// The path or address.
+    pub path: String,
+    /// Why it cannot be passed as a descriptor.
+    pub reason: String,
+}
+
+impl Plan {
+    /// Notes for each part where its element stands, so that whoever carries the plan out can say
+    /// so.
+    pub fn locate(&mut self, place: impl Fn(Origin) -> Option<String>) {
+        for fd in &mut self.fds {
+            fd.at = place(fd.origin);
+        }
+        for helper in &mut self.helpers {
+            helper.at = place(helper.origin);
+        }
+        for command in &mut self.qmp {
+            command.at = place(command.origin);
+        }
+    }
+}

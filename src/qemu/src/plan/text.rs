@@ -1,0 +1,87 @@
+//! The plan as text for people: one argument, descriptor or command a line.
+
+use std::fmt::{self, Display};
+
+use super::{Access, Fd, Open, Plan};
+
+impl Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut arguments = self.argv.iter().peekable();
+        while let Some(argument) = arguments.next() {
+            write!(f, "argv    {argument}")?;
+            if argument.starts_with('-')
+                && let Some(value) = arguments.next_if(|next| !next.starts_with('-'))
+            {
+                write!(f, " {value}")?;
+            }
+            writeln!(f)?;
+        }
+        for (name, value) in &self.environment {
+            writeln!(f, "env     {name}={value}")?;
+        }
+        for helper in &self.helpers {
+            writeln!(f, "helper  {}  {}", helper.name, helper.argv.join(" "))?;
+        }
+        for fd in &self.fds {
+            writeln!(f, "fd      {}  {}  {}{}", fd.name, how(&fd.open), fd.source, goes(fd))?;
+        }
+        for command in &self.qmp {
+            write!(f, "qmp     {}", command.execute)?;
+            if !command.arguments.is_null() {
+                write!(f, " {}", command.arguments)?;
+            }
+            for name in &command.fds {
+                write!(f, "  + {name}")?;
+            }
+            writeln!(f)?;
+        }
+        for by_path in &self.by_path {
+            writeln!(f, "by path {}: {}", by_path.path, by_path.reason)?;
+        }
+        for question in &self.not_examined {
+            writeln!(f, "not examined: {question}")?;
+        }
+        for note in &self.notes {
+            writeln!(f, "note    {note}")?;
+        }
+        Ok(())
+    }
+}
+
+fn how(open: &Open) -> String {
+    let access = |access: &Access| match access {
+        Access::Ro => "read-only",
+        Access::Rw => "read-write",
+    };
+    match open {
+        Open::File { access: mode, direct: false } => access(mode).to_owned(),
+        Open::File { access: mode, direct: true } => format!("{},direct", access(mode)),
+        Open::Device { access: mode } => format!("device,{}", access(mode)),
+        Open::Directory => "directory".to_owned(),
+        Open::MemfdCopy => "memfd-copy".to_owned(),
+        Open::Log { append: true } => "log,append".to_owned(),
+        Open::Log { append: false } => "log".to_owned(),
+        Open::Tap(tap) => match &tap.bridge {
+            Some(bridge) => format!("tap,bridge={bridge},queue={}", tap.queue),
+            None => format!("tap,queue={}", tap.queue),
+        },
+        Open::VhostNet => "vhost-net".to_owned(),
+        Open::VhostVsock { cid: Some(cid), .. } => format!("vhost-vsock,cid={cid}"),
+        Open::VhostVsock { cid: None, .. } => "vhost-vsock,cid=auto".to_owned(),
+        Open::SocketNode => "socket-node".to_owned(),
+        Open::ListenUnix => "listen".to_owned(),
+        Open::ConnectUnix => "connect".to_owned(),
+        Open::Helper { helper } => format!("connect,helper={helper}"),
+        Open::Monitor => "monitor".to_owned(),
+    }
+}
+
+/// How QEMU gets it.
+fn goes(fd: &Fd) -> String {
+    match (fd.fd, fd.fdset) {
+        (Some(number), Some(set)) => format!("  inherited as {number}, in set {set}"),
+        (Some(number), None) => format!("  inherited as {number}"),
+        (None, Some(set)) => format!("  in set {set}"),
+        (None, None) => String::new(),
+    }
+}

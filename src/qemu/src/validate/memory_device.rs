@@ -1,0 +1,122 @@
+//! Memory modules.
+//!
+//! libvirt: `virDomainMemoryDefValidate`, `qemuValidateDomainDeviceDefMemory`.
+
+use base::YesNo;
+use conf::device::MemoryDevice;
+use conf::device::memory_device::{MemoryAddress, MemoryModel};
+use conf::memory_backing::MemoryAccess;
+use xml::{Origin, Part};
+
+use super::{Check, Rule, attribute};
+
+/// The smallest block that virtio-mem adds or takes away, in KiB: a transparent huge page.
+const SMALLEST_BLOCK: u64 = 2048;
+
+pub(super) const RULES: &[Rule] = &[
+    Rule::new("module-belongs-to-a-node", "guest memory belongs to a NUMA node", node),
+    Rule::new("module-has-a-file", "persistent memory is kept in a file", file),
+    Rule::new("module-block-fits", "memory comes and goes in whole blocks", block),
+    Rule::new("modules-do-not-overlap", "an address leads to one place", overlap),
+];
+
+fn each(check: &mut Check<'_>, rule: impl Fn(&mut Check<'_>, &MemoryDevice)) {
+    for module in &check.domain.devices.memories {
+        rule(check, module);
+    }
+}
+
+fn target(module: &MemoryDevice) -> Origin {
+    match &module.model {
+        MemoryModel::Dimm(dimm) => dimm.target.origin,
+        MemoryModel::Nvdimm(nvdimm) => nvdimm.target.origin,
+        MemoryModel::VirtioPmem(pmem) => pmem.target.origin,
+        MemoryModel::VirtioMem(mem) => mem.target.origin,
+        MemoryModel::SgxEpc(epc) => epc.target.origin,
+    }
+}
+
+fn node(check: &mut Check<'_>) {
+    let cells = check.domain.cpu.as_ref().map_or(0, |cpu| cpu.numa_cells().len()) as u32;
+    each(check, |check, module| {
+        let Some(node) = module.model.node() else { return };
+        if matches!(module.model, MemoryModel::VirtioPmem(_)) {
+            let message = "virtio-pmem belongs to no NUMA node";
+            check.refuse(target(module), Part::Name, message, "leave out <node>");
+        } else if node >= cells {
+            let message = format!("there is no NUMA node {node} for this module to belong to");
+            let help = format!("the guest has {cells} of them, counted from 0");
+            check.refuse(target(module), Part::Name, message, help);
+        }
+    });
+}
+
+fn file(check: &mut Check<'_>) {
+    each(check, |check, module| {
+        let is_pmem = matches!(module.model, MemoryModel::VirtioPmem(_));
+        if !is_pmem && !matches!(module.model, MemoryModel::Nvdimm(_)) {
+            return;
+        }
+        if module.model.path().is_none() {
+            let message = "persistent memory needs a file to be kept in";
+            check.refuse(module.origin, Part::Name, message, "add <source><path>…</path></source>");
+        }
+        if module.discard == Some(YesNo::Yes) {
+            let message = "persistent memory cannot be thrown away";
+            check.refuse(module.origin, attribute("discard"), message, "leave it out");
+        }
+        if is_pmem && module.access != Some(MemoryAccess::Shared) {
+            let message = "virtio-pmem is shared with its file";
+            check.refuse(module.origin, attribute("access"), message, "write access='shared'");
+        }
+    });
+}
+
+fn block(check: &mut Check<'_>) {
+    each(check, |check, module| {
+        let MemoryModel::VirtioMem(mem) = &module.model else { return };
+        let target = &mem.target;
+        let Some(block) = target.block.map(|block| block.get().0) else { return };
+        let address = base(target.address.as_ref()).unwrap_or(0);
+        let (message, help) = if !block.is_power_of_two() || block < SMALLEST_BLOCK {
+            ("virtio-mem has no such blocks", "write a power of two of 2048 KiB or more in <block>")
+        } else if target.requested > target.size {
+            ("more is requested than there is", "write at most <size> in <requested>")
+        } else if !target.requested.0.is_multiple_of(block) {
+            ("what is requested is not in whole blocks", "write a multiple of <block>")
+        } else if !address.is_multiple_of(block * 1024) {
+            ("the address is inside a block", "write a multiple of <block>, or leave it out")
+        } else {
+            return;
+        };
+        check.refuse(target.origin, Part::Name, message, help);
+    });
+}
+
+fn base(address: Option<&MemoryAddress>) -> Option<u64> {
+    address?.base.map(|base| base.0.get())
+}
+
+/// Where a module that is given an address lies: its first byte and the one behind its last.
+fn range(module: &MemoryDevice) -> Option<(u64, u64)> {
+    let start = match &module.model {
+        MemoryModel::VirtioPmem(pmem) => base(pmem.target.address.as_ref()),
+        MemoryModel::VirtioMem(mem) => base(mem.target.address.as_ref()),
+        _ => None,
+    }?;
+    Some((start, start.saturating_add(module.model.size().bytes())))
+}
+
+fn overlap(check: &mut Check<'_>) {
+    let modules = &check.domain.devices.memories;
+    for (at, module) in modules.iter().enumerate() {
+        let Some((start, end)) = range(module) else { continue };
+        let mut before = modules[..at].iter().filter_map(range);
+        if let Some((other, _)) = before.find(|(other, last)| start < *last && *other < end) {
+            let message = format!(
+                "memory from {start:#x} up to {end:#x} overlaps with that from {other:#x} on"
+            );
+            check.refuse(target(module), Part::Name, message, "give them addresses further apart");
+        }
+    }
+}
