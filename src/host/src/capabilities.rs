@@ -1,0 +1,208 @@
+//! What a QEMU binary can do: asked over QMP once, and kept until something changes that could
+//! change the answers.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use qemu::Capabilities;
+use qemu::capabilities::queries;
+use qmp::{Client, Recording};
+use serde::{Deserialize, Serialize};
+use sys::process::{Child, Program, Signal};
+use sys::runtime::{self, Socket};
+
+/// How long QEMU may take to begin to answer.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// The number under which QEMU inherits its monitor.
+const MONITOR_FD: i32 = 3;
+
+/// What a binary can do could not be found out.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot find out what '{binary}' can do: {reason}")]
+pub struct ProbeError {
+    /// The binary.
+    pub binary: String,
+    /// Why not.
+    pub reason: String,
+}
+
+/// What is kept, with what it depends on.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    key: Key,
+    capabilities: Capabilities,
+}
+
+/// All that can change the answers.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Key {
+    /// The program that asks: another version asks other things.
+    asked_by: String,
+    /// The binary: device, inode, size, time of the last change.
+    binary: (u64, u64, u64, i64, i64),
+    /// The directories with QEMU's modules, with the times of their last changes.
+    modules: Vec<(String, i64)>,
+    kernel: String,
+    /// Whether `/dev/kvm` can be used.
+    kvm: bool,
+    microcode: String,
+    user: u32,
+}
+
+/// What the binary can do, from what is kept in `cache` or from the binary itself.
+///
+/// # Errors
+/// The binary cannot be started, or does not answer as QEMU does. A cache that cannot be written is
+/// none: it is asked again the next time.
+pub fn of(binary: &Path, cache: &Path) -> Result<Capabilities, ProbeError> {
+    let failed = |reason: String| ProbeError { binary: binary.display().to_string(), reason };
+    let key = Key::now(binary).map_err(|error| failed(sys::reason(&error)))?;
+    let path = cache_file(binary, cache);
+    if let Ok(bytes) = fs::read(&path)
+        && let Ok(kept) = serde_json::from_slice::<Kept>(&bytes)
+        && kept.key == key
+    {
+        return Ok(kept.capabilities);
+    }
+    let recording = record(binary)?;
+    let capabilities =
+        Capabilities::from_recording(&binary.display().to_string(), &recording).map_err(failed)?;
+    let kept = Kept { key, capabilities };
+    if let Some(directory) = path.parent()
+        && fs::create_dir_all(directory).is_ok()
+        && let Ok(bytes) = serde_json::to_vec(&kept)
+    {
+        // Without a cache the next start asks again.
+        let _ = sys::file::atomic_write(&path, &bytes, 0o644);
+    }
+    Ok(kept.capabilities)
+}
+
+/// Asks the binary, and keeps questions and answers.
+///
+/// # Errors
+/// The binary cannot be started, or does not answer as QEMU does.
+pub fn record(binary: &Path) -> Result<Recording, ProbeError> {
+    let failed = |reason: String| ProbeError { binary: binary.display().to_string(), reason };
+    let (ours, theirs) = sys::fd::socketpair().map_err(|error| failed(sys::reason(&error)))?;
+    let messages = sys::fd::memfd("messages")
+        .map(fs::File::from)
+        .map_err(|error| failed(sys::reason(&error)))?;
+    let mut child =
+        start(binary, theirs, &messages).map_err(|error| failed(sys::reason(&error)))?;
+    let recording = runtime::block_on(async {
+        let socket = Socket::try_from(ours).map_err(|error| sys::reason(&error))?;
+        converse(socket).await.map_err(|error| error.to_string())
+    });
+    end(&mut child);
+    recording.map_err(|reason| {
+        let said = read_messages(messages);
+        failed(if said.is_empty() { reason } else { format!("{reason}; it said: {said}") })
+    })
+}
+
+fn start(binary: &Path, monitor: std::os::fd::OwnedFd, messages: &fs::File) -> io::Result<Child> {
+    let arguments = [
+        "-S",
+        "-no-user-config",
+        "-nodefaults",
+        "-nographic",
+        "-machine",
+        "none,accel=kvm:tcg",
+        "-chardev",
+        &format!("socket,id=monitor,fd={MONITOR_FD}"),
+        "-mon",
+        "chardev=monitor,mode=control",
+    ]
+    .map(OsString::from);
+    Program {
+        argv: std::iter::once(binary.as_os_str().to_owned()).chain(arguments).collect(),
+        directory: Some(PathBuf::from("/")),
+        descriptors: vec![(monitor, MONITOR_FD), (messages.try_clone()?.into(), 2)],
+        own_session: true,
+        ..Program::default()
+    }
+    .spawn()
+}
+
+async fn converse(socket: Socket) -> Result<Recording, qmp::Error> {
+    let (client, events) = Client::open(socket, LIMIT).await?;
+    drop(events);
+    let pending: Vec<_> = queries()
+        .into_iter()
+        .map(|(command, arguments)| {
+            let answer = client.send(command, &arguments);
+            (command, arguments, answer)
+        })
+        .collect();
+    let mut run = qmp::replies::Run::default();
+    for (command, arguments, answer) in pending {
+        let outcome = match answer.answer_within(LIMIT).await {
+            Ok(value) => Ok(value),
+            Err(qmp::Error::Refused { class, desc, .. }) => Err(qmp::Refusal { class, desc }),
+            Err(error) => return Err(error),
+        };
+        run.push(command, &arguments, outcome);
+    }
+    Ok(Recording { runs: vec![run] })
+}
+
+fn end(child: &mut Child) {
+    // A process that cannot be signalled or waited for is gone.
+    let _ = child.process().kill(Signal::KILL);
+    let _ = child.wait();
+}
+
+fn read_messages(mut messages: fs::File) -> String {
+    use std::io::{Read, Seek};
+    let mut text = String::new();
+    // What cannot be read cannot be said.
+    let _ = messages.rewind().and_then(|()| messages.read_to_string(&mut text));
+    text.lines().last().unwrap_or_default().to_owned()
+}
+
+fn cache_file(binary: &Path, cache: &Path) -> PathBuf {
+    let name = binary.display().to_string().trim_start_matches('/').replace('/', "-");
+    cache.join("capabilities").join(format!("{name}.json"))
+}
+
+impl Key {
+    fn now(binary: &Path) -> io::Result<Self> {
+        let metadata = fs::metadata(binary)?;
+        let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        Ok(Self {
+            asked_by: env!("CARGO_PKG_VERSION").to_owned(),
+            binary: (
+                metadata.dev(),
+                metadata.ino(),
+                metadata.size(),
+                metadata.ctime(),
+                metadata.ctime_nsec(),
+            ),
+            modules: modules(),
+            kernel: fs::read_to_string("/proc/sys/kernel/version").unwrap_or_default(),
+            kvm: fs::OpenOptions::new().read(true).write(true).open("/dev/kvm").is_ok(),
+            microcode: cpuinfo
+                .lines()
+                .take_while(|line| !line.is_empty())
+                .filter(|line| line.starts_with("microcode") || line.starts_with("model name"))
+                .collect(),
+            user: sys::process::user(),
+        })
+    }
+}
+
+/// Where distributions put QEMU's modules: `/usr/lib/qemu`, `/usr/lib64/qemu`,
+/// `/usr/lib/x86_64-linux-gnu/qemu`.
+fn modules() -> Vec<(String, i64)> {
+    let triplet = format!("/usr/lib/{}-linux-gnu/qemu", std::env::consts::ARCH);
+    ["/usr/lib/qemu", "/usr/lib64/qemu", &triplet]
+        .iter()
+        .filter_map(|path| Some(((*path).to_owned(), fs::metadata(path).ok()?.ctime())))
+        .collect()
+}

@@ -1,0 +1,215 @@
+//! Opening what a plan names. What the domain names is opened here and nowhere else.
+
+mod claim;
+mod network;
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use qemu::plan::{Access, Fd, Open};
+
+use crate::helper::Running;
+use crate::late::LateValues;
+use network::Taps;
+
+pub use claim::{Claim, claim};
+
+/// What could not be opened, where that is asked for, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("{}{purpose}: {problem}{}", front(.at.as_deref()), behind(.help.as_deref()))]
+pub struct OpenError {
+    /// Where the element stands that asks for it.
+    pub at: Option<String>,
+    /// What it is for.
+    pub purpose: String,
+    /// What could not be done, with what, and why.
+    pub problem: String,
+    /// What to do.
+    pub help: Option<String>,
+}
+
+fn front(at: Option<&str>) -> String {
+    at.map(|at| format!("{at}: ")).unwrap_or_default()
+}
+
+fn behind(help: Option<&str>) -> String {
+    help.map(|help| format!("; {help}")).unwrap_or_default()
+}
+
+/// Everything that was opened for a guest.
+#[derive(Debug, Default)]
+pub struct Opened {
+    /// The descriptors by the plan's names.
+    pub fds: BTreeMap<String, OwnedFd>,
+    /// Sockets that were made, and are removed when the guest is gone.
+    pub sockets: Vec<PathBuf>,
+}
+
+/// Where things of one guest's start are made.
+#[derive(Debug)]
+pub struct Place<'a> {
+    /// The socket of QEMU's monitor.
+    pub monitor: PathBuf,
+    /// The helpers that run already.
+    pub helpers: &'a [Running],
+}
+
+/// How QEMU reaches a helper.
+#[derive(Debug)]
+pub enum HelperEnd {
+    /// It listens at a path.
+    Path(PathBuf),
+    /// It has one end of a pair; this is the other.
+    Pair(OwnedFd),
+}
+
+/// Opens everything, in the order of the plan.
+///
+/// # Errors
+/// The first thing that could not be opened; sockets that were made before it are removed.
+pub fn open_all(fds: &[Fd], place: &Place<'_>, late: &mut LateValues) -> Result<Opened, OpenError> {
+    let mut opened = Opened::default();
+    let mut taps = Taps::default();
+    for fd in fds {
+        let result = open(fd, place, late, &mut taps, &mut opened.sockets);
+        match result {
+            Ok(descriptor) => {
+                opened.fds.insert(fd.name.clone(), descriptor);
+            }
+            Err(error) => {
+                remove_sockets(&opened.sockets);
+                return Err(worded(fd, &error));
+            }
+        }
+    }
+    Ok(opened)
+}
+
+/// Removes sockets that were made for a guest.
+pub fn remove_sockets(sockets: &[PathBuf]) {
+    for socket in sockets {
+        // One that is gone already is as it should be.
+        let _ = fs::remove_file(socket);
+    }
+}
+
+fn open(
+    fd: &Fd,
+    place: &Place<'_>,
+    late: &mut LateValues,
+    taps: &mut Taps,
+    sockets: &mut Vec<PathBuf>,
+) -> io::Result<OwnedFd> {
+    let source = Path::new(&fd.source);
+    match &fd.open {
+        Open::File { access, direct } => sys::fd::open_file(source, sys_access(*access), *direct),
+        Open::Device { access } => sys::fd::open_file(source, sys_access(*access), false),
+        Open::Directory => sys::fd::open_directory(source),
+        Open::MemfdCopy => {
+            let name = source.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+            sys::fd::memfd_copy(&name, &File::open(source)?)
+        }
+        Open::Log { append } => log(source, *append),
+        Open::Tap(tap) => taps.queue(tap, late),
+        Open::VhostNet => {
+            sys::fd::open_file(Path::new("/dev/vhost-net"), sys::fd::Access::ReadWrite, false)
+        }
+        Open::VhostVsock { cid, late: name } => network::vhost_vsock(*cid, name, late),
+        Open::SocketNode => sys::fd::open_path(source),
+        Open::ListenUnix => listen(source, sockets),
+        Open::ConnectUnix => UnixStream::connect(source).map(OwnedFd::from),
+        Open::Helper { helper } => {
+            match place
+                .helpers
+                .iter()
+                .find(|running| running.name == *helper)
+                .and_then(|found| found.end.as_ref())
+            {
+                Some(HelperEnd::Path(path)) => UnixStream::connect(path).map(OwnedFd::from),
+                Some(HelperEnd::Pair(end)) => end.try_clone(),
+                None => Err(io::Error::other(format!("the plan has no helper '{helper}'"))),
+            }
+        }
+        Open::Monitor => UnixListener::bind(&place.monitor).map(OwnedFd::from),
+    }
+}
+
+fn sys_access(access: Access) -> sys::fd::Access {
+    match access {
+        Access::Ro => sys::fd::Access::ReadOnly,
+        Access::Rw => sys::fd::Access::ReadWrite,
+    }
+}
+
+fn log(path: &Path, append: bool) -> io::Result<OwnedFd> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).mode(0o600);
+    if append {
+        options.append(true)
+    } else {
+        options.truncate(true)
+    };
+    options.open(path).map(OwnedFd::from)
+}
+
+/// Listens at a path. A socket that nobody listens on any more is replaced.
+fn listen(path: &Path, sockets: &mut Vec<PathBuf>) -> io::Result<OwnedFd> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    if let Err(error) = UnixStream::connect(path)
+        && error.kind() == io::ErrorKind::ConnectionRefused
+    {
+        fs::remove_file(path)?;
+    }
+    let listener = UnixListener::bind(path)?;
+    sockets.push(path.to_owned());
+    Ok(listener.into())
+}
+
+fn worded(fd: &Fd, error: &io::Error) -> OpenError {
+    let action = match fd.open {
+        Open::Tap(_) => "make",
+        Open::ListenUnix | Open::Monitor => "listen on",
+        Open::ConnectUnix | Open::Helper { .. } => "connect to",
+        _ => "open",
+    };
+    let reason = sys::reason(error);
+    // What was tried is in the text already where it was tried further down.
+    let problem = if reason.starts_with("cannot ") {
+        reason
+    } else {
+        format!("cannot {action} '{}': {reason}", fd.source)
+    };
+    OpenError {
+        at: fd.at.clone(),
+        purpose: fd.purpose.clone(),
+        problem,
+        help: help(&fd.open, error),
+    }
+}
+
+fn help(open: &Open, error: &io::Error) -> Option<String> {
+    let text = match (open, error.kind()) {
+        (Open::VhostVsock { .. }, io::ErrorKind::NotFound) => {
+            "load the kernel module vhost_vsock, or install vhost-device-vsock"
+        }
+        (Open::Tap(_), io::ErrorKind::PermissionDenied) => {
+            "making a tap needs CAP_NET_ADMIN; use <interface type='user'>, or an existing tap of \
+             yours with <target dev='…' managed='no'/>"
+        }
+        (Open::VhostNet, io::ErrorKind::PermissionDenied) => {
+            "add yourself to the group of /dev/vhost-net, or use <driver name='qemu'/>"
+        }
+        (_, io::ErrorKind::PermissionDenied) => {
+            "it is opened as the user who runs vdomain; give that user access"
+        }
+        _ => return None,
+    };
+    Some(text.to_owned())
+}
