@@ -1,0 +1,64 @@
+//! Taking over a guest whose supervisor was killed: QEMU is asked for its state again, the processes
+//! are found by what was written down.
+
+use std::fs;
+use std::time::Duration;
+
+use qmp::{Client, Events};
+use serde_json::Value;
+use store::RunDirectory;
+use sys::runtime;
+
+use crate::control::Control;
+use crate::launch::{Guest, LaunchError, Resources};
+use crate::state::from_run_state;
+use crate::status::Status;
+
+/// How long QEMU may take to greet: it runs, so this is short.
+const GREETING_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long a QEMU that does not answer may take to end.
+const END_LIMIT: Duration = Duration::from_secs(2);
+
+/// Takes a guest over. `None` if it has ended meanwhile; then nothing of it is left.
+///
+/// # Errors
+/// QEMU runs, and cannot be talked to. The guest goes on.
+pub async fn adopt(run: RunDirectory) -> Result<Option<Guest>, LaunchError> {
+    let Some(status) = Status::read(&run) else {
+        // The supervisor was killed before it had started anything.
+        run.remove()?;
+        return Ok(None);
+    };
+    let mut resources = Resources::found(run, &status);
+    // A guest that was not ready was never said to run, and may lack half of its devices.
+    if !status.is_ready || resources.qemu.is_none() {
+        resources.clear();
+        return Ok(None);
+    }
+    let (client, events, answer) = match ask(&resources).await {
+        Ok(asked) => asked,
+        Err(error) => {
+            // A QEMU that is just ending does not answer any more.
+            if let Some(qemu) = &resources.qemu
+                && runtime::within(END_LIMIT, runtime::exited(qemu.process())).await.is_some()
+            {
+                resources.clear();
+                return Ok(None);
+            }
+            return Err(error.into());
+        }
+    };
+    let state = from_run_state(answer["status"].as_str().unwrap_or_default());
+    // The dead supervisor's socket is in the way.
+    let _ = fs::remove_file(resources.run.control());
+    let control = Control::listen(&resources.run)?;
+    let qemu = resources.qemu.take().expect("it was found above");
+    Ok(Some(Guest { qemu, resources, client, events, control, status, state }))
+}
+
+async fn ask(resources: &Resources) -> Result<(Client, Events, Value), qmp::Error> {
+    let (client, events) = Client::connect(&resources.run.monitor(), GREETING_LIMIT).await?;
+    let answer = client.execute("query-status", &Value::Null).await?;
+    Ok((client, events, answer))
+}

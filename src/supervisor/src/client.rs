@@ -1,0 +1,122 @@
+//! Asking a supervisor, from the command line.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use store::RunDirectory;
+use sys::runtime::{self, Socket};
+
+use crate::varlink::{Call, Connection, Reply};
+
+/// How long a supervisor may take to reply, unless QEMU has to do something that takes longer.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// How long a supervisor may take to clear away what is left of a guest.
+const END_LIMIT: Duration = Duration::from_secs(10);
+
+/// Why a supervisor did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// Nobody supervises the guest: it does not run.
+    #[error("the guest does not run")]
+    NotRunning,
+    /// The guest is not in a state in which this can be done.
+    #[error("the guest is {0}")]
+    WrongState(String),
+    /// QEMU refused.
+    #[error("{0}")]
+    Refused(String),
+    /// No reply came in time.
+    #[error("its supervisor did not reply within {LIMIT:?}; what became of it is not known")]
+    TimedOut,
+    /// The connection failed.
+    #[error("cannot talk to its supervisor: {}", sys::reason(.0))]
+    Io(#[from] io::Error),
+}
+
+/// A connection to a supervisor.
+#[derive(Debug)]
+pub struct Client(Connection);
+
+impl Client {
+    /// Connects to the supervisor of a guest.
+    ///
+    /// # Errors
+    /// [`AskError::NotRunning`] if there is none.
+    pub fn connect(run: &RunDirectory) -> Result<Self, AskError> {
+        match runtime::block_on(Socket::connect(&run.control())) {
+            Ok(socket) => Ok(Self(Connection::new(socket))),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
+                ) =>
+            {
+                Err(AskError::NotRunning)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The guest's state in virsh's words, and why it is in it.
+    ///
+    /// # Errors
+    /// See [`AskError`].
+    pub fn state(&mut self) -> Result<(String, String), AskError> {
+        let state = self.call("GetState")?;
+        let text = |key: &str| state[key].as_str().unwrap_or("unknown").to_owned();
+        Ok((text("state"), text("reason")))
+    }
+
+    /// The terminal of each console.
+    ///
+    /// # Errors
+    /// See [`AskError`].
+    pub fn consoles(&mut self) -> Result<Vec<Option<PathBuf>>, AskError> {
+        let reply = self.call("GetConsoles")?;
+        let consoles = reply["consoles"].as_array().cloned().unwrap_or_default();
+        Ok(consoles.iter().map(|path| path.as_str().map(PathBuf::from)).collect())
+    }
+
+    /// Waits until the supervisor is gone, and with it everything of the guest; not for ever, as a
+    /// guest may also just have closed its console.
+    pub fn wait_until_gone(mut self) {
+        runtime::block_on(runtime::within(END_LIMIT, async {
+            // Nothing was asked, so nothing but the end can come.
+            while let Ok(Some(_)) = self.0.receive::<Reply>().await {}
+        }));
+    }
+
+    /// Calls a method without parameters: `Suspend`, `Resume`, `Shutdown`, `Destroy`.
+    ///
+    /// # Errors
+    /// See [`AskError`].
+    pub fn call(&mut self, method: &str) -> Result<Value, AskError> {
+        let call = Call {
+            method: format!("org.vdomain.Domain.{method}"),
+            parameters: json!({}),
+            more: false,
+            oneway: false,
+        };
+        let reply: Option<Reply> = runtime::block_on(runtime::within(LIMIT, async {
+            self.0.send(&call).await?;
+            self.0.receive().await
+        }))
+        .ok_or(AskError::TimedOut)??;
+        understand(reply)
+    }
+}
+
+fn understand(reply: Option<Reply>) -> Result<Value, AskError> {
+    let Some(reply) = reply else { return Err(AskError::NotRunning) };
+    let text = |key: &str| reply.parameters[key].as_str().unwrap_or_default().to_owned();
+    match reply.error.as_deref() {
+        None => Ok(reply.parameters),
+        Some("org.vdomain.Domain.Gone") => Err(AskError::NotRunning),
+        Some("org.vdomain.Domain.WrongState") => Err(AskError::WrongState(text("state"))),
+        Some("org.vdomain.Domain.Refused") => Err(AskError::Refused(text("reason"))),
+        Some(other) => Err(AskError::Refused(format!("it said {other}"))),
+    }
+}

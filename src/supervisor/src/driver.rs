@@ -1,0 +1,221 @@
+//! Watching over a guest: the one task that changes its state.
+
+use std::time::Duration;
+
+use qmp::{Event, Notice};
+use serde_json::{Value, json};
+use sys::process::Signal;
+use sys::runtime;
+
+use crate::control::{Asked, Request};
+use crate::launch::Guest;
+use crate::state::{GuestState, Reason, from_run_state};
+use crate::varlink::Reply;
+
+/// How long QEMU may take to end after it was told to.
+const QUIT_LIMIT: Duration = Duration::from_millis(200);
+/// How long it may take after SIGTERM.
+const TERM_LIMIT: Duration = Duration::from_secs(5);
+/// How long somebody may take to read the last reply.
+const LAST_REPLY_LIMIT: Duration = Duration::from_secs(1);
+
+/// Everything that can wake the supervisor of a guest. A closed list on purpose.
+enum Wakeup {
+    /// Somebody asks for something.
+    Asked(Asked),
+    /// QEMU says that something happened.
+    Qmp(Notice),
+    /// The connection to QEMU has ended.
+    Disconnected,
+}
+
+/// What the task does next.
+enum Next {
+    /// Go on.
+    Watch,
+    /// The guest is to end; somebody may wait for that.
+    End(Option<Asked>),
+}
+
+/// Watches over a guest until it is gone and everything of it is cleared away.
+///
+/// # Cancel safety
+/// Not to be dropped: the guest would go on without a supervisor.
+pub async fn watch(guest: Guest) {
+    let mut watch = Watch { guest, pending: None };
+    let asked = loop {
+        let next = match watch.wait().await {
+            Wakeup::Asked(asked) => watch.answer(asked).await,
+            Wakeup::Qmp(Notice::Event(event)) => watch.happened(&event).await,
+            Wakeup::Qmp(Notice::Missed(_)) => {
+                watch.ask_for_state().await;
+                Next::Watch
+            }
+            Wakeup::Disconnected => Next::End(None),
+        };
+        if let Next::End(asked) = next {
+            break asked;
+        }
+    };
+    watch.end(asked).await;
+}
+
+struct Watch {
+    guest: Guest,
+    /// Why the next change of state will come about, where that is known before.
+    pending: Option<Reason>,
+}
+
+impl Watch {
+    async fn wait(&mut self) -> Wakeup {
+        let asked = &self.guest.control.asked;
+        let events = &mut self.guest.events;
+        let asked = async {
+            match asked.recv().await {
+                Ok(asked) => Wakeup::Asked(asked),
+                // The server lives as long as this task; without it there is nothing to wait for.
+                Err(_) => std::future::pending().await,
+            }
+        };
+        let happened = async { events.next().await.map_or(Wakeup::Disconnected, Wakeup::Qmp) };
+        runtime::or(happened, asked).await
+    }
+
+    async fn answer(&mut self, asked: Asked) -> Next {
+        let (state, reason) = self.guest.state;
+        let reply = match asked.request {
+            Request::GetState => Ok(json!({ "state": state.to_string(), "reason": reason })),
+            Request::GetConsoles => Ok(json!({ "consoles": self.guest.status.consoles })),
+            Request::Suspend if state == GuestState::Paused => Ok(json!({})),
+            Request::Suspend if state == GuestState::Running => {
+                self.command("stop", Some(Reason::User)).await
+            }
+            Request::Resume if state == GuestState::Running => Ok(json!({})),
+            Request::Resume if state == GuestState::Paused => {
+                self.command("cont", Some(Reason::Unpaused)).await
+            }
+            Request::Resume if state == GuestState::PmSuspended => {
+                self.command("system_wakeup", None).await
+            }
+            Request::Shutdown if matches!(state, GuestState::Running | GuestState::Paused) => {
+                self.command("system_powerdown", None).await
+            }
+            Request::Destroy => return Next::End(Some(asked)),
+            Request::Suspend | Request::Resume | Request::Shutdown => Err(Reply::error(
+                "org.vdomain.Domain.WrongState",
+                json!({ "state": state.to_string() }),
+            )),
+        };
+        asked.reply(reply.map_or_else(|error| error, Reply::done));
+        Next::Watch
+    }
+
+    /// Has QEMU do something that changes the state for this reason. The event that tells of the
+    /// change comes before the answer, and is taken in before anybody is told that it is done.
+    async fn command(&mut self, execute: &str, reason: Option<Reason>) -> Result<Value, Reply> {
+        self.pending = reason;
+        let result = self.guest.client.execute(execute, &Value::Null).await;
+        while let Some(notice) = self.guest.events.try_next() {
+            if let Notice::Event(event) = notice {
+                self.take_in(&event);
+            }
+        }
+        self.pending = None;
+        match result {
+            Ok(_) => Ok(json!({})),
+            Err(error) => Err(Reply::error(
+                "org.vdomain.Domain.Refused",
+                json!({ "reason": error.to_string() }),
+            )),
+        }
+    }
+
+    /// Takes in what QEMU says, and does what the document asks for then.
+    async fn happened(&mut self, event: &Event) -> Next {
+        self.take_in(event);
+        let lifecycle = &self.guest.status.lifecycle;
+        let action = match event.name.as_str() {
+            "SHUTDOWN" => lifecycle.poweroff.clone(),
+            "GUEST_PANICKED" => lifecycle.crash.clone(),
+            _ => return Next::Watch,
+        };
+        match action.as_str() {
+            "restart" | "rename-restart" | "coredump-restart" => {
+                self.restart().await;
+                Next::Watch
+            }
+            "preserve" => Next::Watch,
+            _ => Next::End(None),
+        }
+    }
+
+    /// What an event says about the state.
+    fn take_in(&mut self, event: &Event) {
+        let unless_pending = |reason| self.pending.unwrap_or(reason);
+        let (state, _) = self.guest.state;
+        self.guest.state = match event.name.as_str() {
+            "STOP" if matches!(state, GuestState::InShutdown | GuestState::Crashed) => return,
+            "STOP" => (GuestState::Paused, unless_pending(Reason::Unknown)),
+            "RESUME" => (GuestState::Running, unless_pending(Reason::Unpaused)),
+            "SHUTDOWN" => (GuestState::InShutdown, Reason::Guest),
+            "GUEST_PANICKED" => (GuestState::Crashed, Reason::Panicked),
+            "SUSPEND" => (GuestState::PmSuspended, Reason::Guest),
+            "WAKEUP" => (GuestState::Running, Reason::Wakeup),
+            "BLOCK_IO_ERROR" if event.data.get("action").is_some_and(|a| a == "stop") => {
+                self.pending = Some(Reason::IoError);
+                return;
+            }
+            "WATCHDOG" if event.data.get("action").is_some_and(|a| a == "pause") => {
+                self.pending = Some(Reason::Watchdog);
+                return;
+            }
+            _ => return,
+        };
+        self.pending = None;
+    }
+
+    async fn restart(&mut self) {
+        for command in ["system_reset", "cont"] {
+            // A QEMU that does not answer has ended, which is the next thing to be noticed.
+            let _ = self.command(command, Some(Reason::Booted)).await;
+        }
+    }
+
+    /// Asks QEMU for the state, where events were lost.
+    async fn ask_for_state(&mut self) {
+        if let Ok(status) = self.guest.client.execute("query-status", &Value::Null).await {
+            self.guest.state = from_run_state(status["status"].as_str().unwrap_or_default());
+        }
+    }
+
+    /// Ends QEMU if it has not ended, and clears everything away. Whoever asked is told then.
+    async fn end(mut self, asked: Option<Asked>) {
+        let pidfd = self.guest.qemu.process();
+        if self.guest.client.quit(QUIT_LIMIT).await.is_err() || !ended(pidfd, QUIT_LIMIT).await {
+            let _ = pidfd.kill(Signal::TERM);
+            if !ended(pidfd, TERM_LIMIT).await {
+                let _ = pidfd.kill(Signal::KILL);
+                ended(pidfd, TERM_LIMIT).await;
+            }
+        }
+        let _ = self.guest.qemu.try_wait();
+        self.guest.resources.clear();
+        let others = self.still_asked();
+        self.guest.control.close().await;
+        for asked in asked.into_iter().chain(others) {
+            let reply = match asked.request {
+                Request::Destroy | Request::Shutdown => Reply::done(json!({})),
+                _ => Reply::error("org.vdomain.Domain.Gone", json!({})),
+            };
+            runtime::within(LAST_REPLY_LIMIT, asked.reply_and_wait(reply)).await;
+        }
+    }
+
+    fn still_asked(&self) -> Vec<Asked> {
+        std::iter::from_fn(|| self.guest.control.asked.try_recv().ok()).collect()
+    }
+}
+
+async fn ended(process: &sys::process::Process, limit: Duration) -> bool {
+    runtime::within(limit, runtime::exited(process)).await.is_some_and(|ended| ended.is_ok())
+}

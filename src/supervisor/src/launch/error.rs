@@ -1,0 +1,72 @@
+//! Why a launch failed.
+
+use std::io;
+
+use host::helper::{HelperError, last_lines};
+use host::opening::OpenError;
+
+use super::{Resources, ended_soon};
+
+/// Why a launch failed.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// A thing that the plan names could not be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// A helper process could not be started.
+    #[error(transparent)]
+    Helper(#[from] HelperError),
+    /// QEMU could not be started.
+    #[error("cannot start QEMU: {}", sys::reason(.0))]
+    Spawn(io::Error),
+    /// QEMU refused a command, or did not answer.
+    #[error("{}{purpose}: {error}", .at.as_ref().map(|at| format!("{at}: ")).unwrap_or_default())]
+    Command {
+        /// Where the element stands that asked for it.
+        at: Option<String>,
+        /// What it was for.
+        purpose: String,
+        /// What QEMU said.
+        error: qmp::Error,
+    },
+    /// The conversation with QEMU failed.
+    #[error(transparent)]
+    Qmp(#[from] qmp::Error),
+    /// QEMU ended while it was being set up.
+    #[error("QEMU ended ({status}) while the guest was being started{said}")]
+    QemuEnded {
+        /// How it ended.
+        status: String,
+        /// The last lines it wrote.
+        said: String,
+    },
+    /// The plan names a descriptor that it does not open, or opens once and uses twice.
+    #[error("the plan has no descriptor '{0}' left; this is a bug in vdomain")]
+    NoDescriptor(String),
+    /// Files of ours.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// Files of ours.
+    #[error("{}", sys::reason(.0))]
+    Io(#[from] io::Error),
+}
+
+impl LaunchError {
+    /// A conversation breaks off when QEMU ends; then what QEMU said is the reason.
+    pub(super) async fn with_end_of(self, resources: &mut Resources) -> Self {
+        let broke_off = match &self {
+            Self::Qmp(error) | Self::Command { error, .. } => {
+                !matches!(error, qmp::Error::Refused { .. })
+            }
+            _ => false,
+        };
+        let Some(qemu) = resources.qemu.as_mut().filter(|_| broke_off) else { return self };
+        let Some(status) = ended_soon(qemu).await else { return self };
+        let lines = last_lines(&resources.run.log(), 5);
+        let said = match lines.as_slice() {
+            [] => String::new(),
+            lines => format!("; it said:\n  {}", lines.join("\n  ")),
+        };
+        Self::QemuEnded { status: status.to_string(), said }
+    }
+}

@@ -1,0 +1,358 @@
+//! Carrying out a plan: everything is opened, QEMU is started and told what to do over QMP; what was
+//! done is taken back if a step fails.
+
+mod error;
+mod resources;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::{self, OpenOptions};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use host::late::{LateValues, named};
+use host::opening::{self, Place};
+use host::{helper, opening::Opened};
+use qemu::plan::Command;
+use qmp::{Client, Events};
+use serde_json::Value;
+use store::RunDirectory;
+use sys::process::{Child, Program};
+use sys::runtime;
+
+use crate::control::Control;
+use crate::request::Request;
+use crate::state::{GuestState, Reason};
+use crate::status::Status;
+
+pub use error::LaunchError;
+pub use resources::Resources;
+
+/// How long QEMU may take to greet: it makes the machine before it does.
+const GREETING_LIMIT: Duration = Duration::from_secs(60);
+/// How long QEMU may take to answer one command of the start.
+const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+/// How long to wait for the end of a QEMU whose monitor has closed.
+const END_LIMIT: Duration = Duration::from_secs(5);
+
+/// The steps of a launch, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The run-time directory is made.
+    Directory,
+    /// The control socket is made.
+    Control,
+    /// The helper processes are started.
+    Helpers,
+    /// Everything the plan names is opened.
+    Open,
+    /// QEMU is started.
+    Spawn,
+    /// QEMU greets.
+    Connect,
+    /// QEMU carries out the commands.
+    Commands,
+    /// The terminals of consoles are found out.
+    Consoles,
+    /// The status is written down.
+    Status,
+    /// The guest's processors are let run.
+    Run,
+}
+
+impl Step {
+    /// All of them, in order.
+    pub const ALL: &[Self] = &[
+        Self::Directory,
+        Self::Control,
+        Self::Helpers,
+        Self::Open,
+        Self::Spawn,
+        Self::Connect,
+        Self::Commands,
+        Self::Consoles,
+        Self::Status,
+        Self::Run,
+    ];
+}
+
+/// Lets a test make a step fail after it was done.
+pub trait Faults {
+    /// Called after each step.
+    ///
+    /// # Errors
+    /// What the step is to fail with.
+    fn after(&self, step: Step) -> Result<(), LaunchError>;
+}
+
+/// No step is made to fail.
+#[derive(Clone, Copy, Debug)]
+pub struct NoFaults;
+
+impl Faults for NoFaults {
+    fn after(&self, _step: Step) -> Result<(), LaunchError> {
+        Ok(())
+    }
+}
+
+/// A guest that was launched.
+#[derive(Debug)]
+pub struct Guest {
+    /// QEMU.
+    pub qemu: Child,
+    /// What there is besides, to be cleared away in the end.
+    pub resources: Resources,
+    /// The connection to QEMU.
+    pub client: Client,
+    /// What QEMU says, from the beginning.
+    pub events: Events,
+    /// The socket that requests come in on.
+    pub control: Control,
+    /// What is written down about it.
+    pub status: Status,
+    /// Its state, and why.
+    pub state: (GuestState, Reason),
+}
+
+/// Launches a guest.
+///
+/// # Errors
+/// The step that failed. Nothing of the guest is left then.
+pub async fn launch(request: Request, faults: &dyn Faults) -> Result<Guest, LaunchError> {
+    let run = request.run_directory()?;
+    let mut resources = Resources::new(run);
+    match Launch::new(request, &mut resources).carry_out(faults).await {
+        Ok((client, events, control, status, state)) => {
+            let qemu = resources.qemu.take().expect("a launch that worked has started QEMU");
+            Ok(Guest { qemu, resources, client, events, control, status, state })
+        }
+        Err(error) => {
+            let error = error.with_end_of(&mut resources).await;
+            resources.clear();
+            Err(error)
+        }
+    }
+}
+
+struct Launch<'a> {
+    request: Request,
+    resources: &'a mut Resources,
+    late: LateValues,
+}
+
+type Launched = (Client, Events, Control, Status, (GuestState, Reason));
+
+impl<'a> Launch<'a> {
+    fn new(request: Request, resources: &'a mut Resources) -> Self {
+        Self { request, resources, late: LateValues::default() }
+    }
+
+    async fn carry_out(&mut self, faults: &dyn Faults) -> Result<Launched, LaunchError> {
+        self.make_directory()?;
+        faults.after(Step::Directory)?;
+        let control = Control::listen(&self.resources.run)?;
+        faults.after(Step::Control)?;
+        self.start_helpers()?;
+        faults.after(Step::Helpers)?;
+        let mut opened = self.open()?;
+        faults.after(Step::Open)?;
+        self.spawn(&mut opened)?;
+        faults.after(Step::Spawn)?;
+        let monitor = self.resources.run.monitor();
+        let (client, events) = Client::connect(&monitor, GREETING_LIMIT).await?;
+        faults.after(Step::Connect)?;
+        let (run, commands) = split_run(std::mem::take(&mut self.request.plan.qmp));
+        self.send(&client, commands, &mut opened).await?;
+        faults.after(Step::Commands)?;
+        let consoles = self.consoles(&client).await?;
+        faults.after(Step::Consoles)?;
+        let status = self.note(true, consoles)?;
+        faults.after(Step::Status)?;
+        let state = match run {
+            Some(command) => {
+                self.send(&client, vec![command], &mut opened).await?;
+                (GuestState::Running, Reason::Booted)
+            }
+            None => (GuestState::Paused, Reason::StartedPaused),
+        };
+        faults.after(Step::Run)?;
+        Ok((client, events, control, status, state))
+    }
+
+    fn make_directory(&mut self) -> Result<(), LaunchError> {
+        let run = &self.resources.run;
+        run.create()?;
+        self.resources.directory = true;
+        // QEMU looks for firmware in its working directory first.
+        fs::create_dir(run.empty())?;
+        sys::file::atomic_write(&run.document(), self.request.document.as_bytes(), 0o600)?;
+        Ok(())
+    }
+
+    fn start_helpers(&mut self) -> Result<(), LaunchError> {
+        let environment: Vec<(OsString, OsString)> = self
+            .request
+            .environment
+            .iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect();
+        for planned in &self.request.plan.helpers {
+            name_sockets(&planned.argv, &self.resources.run, &mut self.late);
+            let socket = self.resources.run.helper_socket(&planned.name);
+            let log = self.resources.run.helper_log(&planned.name);
+            let claim = opening::claim(planned, &self.request.run, &mut self.late)?;
+            let running = helper::start(planned, &socket, &log, &environment, &self.late, claim)?;
+            self.resources.helpers.push(running);
+            self.note(false, Vec::new())?;
+        }
+        Ok(())
+    }
+
+    fn open(&mut self) -> Result<Opened, LaunchError> {
+        let place =
+            Place { monitor: self.resources.run.monitor(), helpers: &self.resources.helpers };
+        let opened = opening::open_all(&self.request.plan.fds, &place, &mut self.late)?;
+        self.resources.sockets.clone_from(&opened.sockets);
+        Ok(opened)
+    }
+
+    fn spawn(&mut self, opened: &mut Opened) -> Result<(), LaunchError> {
+        let plan = &self.request.plan;
+        let mut descriptors: Vec<(OwnedFd, i32)> = plan
+            .fds
+            .iter()
+            .filter_map(|fd| Some((fd.fd?, opened.fds.remove(&fd.name)?)))
+            .map(|(number, descriptor)| (descriptor, number))
+            .collect();
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(self.resources.run.log())?;
+        descriptors.push((log.try_clone()?.into(), 1));
+        descriptors.push((log.into(), 2));
+        let qemu = Program {
+            argv: plan.argv.iter().map(|argument| self.late.in_text(argument).into()).collect(),
+            environment: plan
+                .environment
+                .iter()
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
+            directory: Some(self.resources.run.empty()),
+            descriptors,
+            own_session: true,
+            // A guest decides about the permissions of what it makes in a 9p share. libvirt:
+            // `qemuProcessLaunch` sets the same umask.
+            before_exec: Some(Box::new(|| {
+                sys::process::shared_files();
+                Ok(())
+            })),
+            ..Program::default()
+        };
+        self.resources.qemu = Some(qemu.spawn().map_err(LaunchError::Spawn)?);
+        self.note(false, Vec::new())?;
+        Ok(())
+    }
+
+    /// Sends all commands before the first answer is read. The first refusal is the one that counts:
+    /// those after it may follow from it.
+    async fn send(
+        &self,
+        client: &Client,
+        commands: Vec<Command>,
+        opened: &mut Opened,
+    ) -> Result<(), LaunchError> {
+        let mut pending = Vec::with_capacity(commands.len());
+        for command in commands {
+            let arguments = self.late.in_json(&command.arguments);
+            let answer = match command.fds.first() {
+                None => client.send(&command.execute, &arguments),
+                Some(name) => {
+                    let fd = opened
+                        .fds
+                        .remove(name)
+                        .ok_or_else(|| LaunchError::NoDescriptor(name.clone()))?;
+                    client.send_with_fd(&command.execute, &arguments, fd)
+                }
+            };
+            pending.push((command, answer));
+        }
+        for (command, answer) in pending {
+            if let Err(error) = answer.answer_within(ANSWER_LIMIT).await {
+                return Err(LaunchError::Command {
+                    at: command.at,
+                    purpose: command.purpose,
+                    error,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The terminal of each console, as QEMU has made it.
+    async fn consoles(&self, client: &Client) -> Result<Vec<Option<PathBuf>>, LaunchError> {
+        if self.request.consoles.is_empty() {
+            return Ok(Vec::new());
+        }
+        let chardevs = client.execute("query-chardev", &Value::Null).await?;
+        let terminal = |id: &String| {
+            chardevs
+                .as_array()?
+                .iter()
+                .find(|chardev| chardev["label"].as_str() == Some(id))?["filename"]
+                .as_str()?
+                .strip_prefix("pty:")
+                .map(PathBuf::from)
+        };
+        Ok(self.request.consoles.iter().map(terminal).collect())
+    }
+
+    /// Writes down what there is, so that whoever comes after us finds it.
+    fn note(&self, is_ready: bool, consoles: Vec<Option<PathBuf>>) -> Result<Status, LaunchError> {
+        let mut helpers = BTreeMap::new();
+        for running in &self.resources.helpers {
+            helpers.insert(running.name.clone(), running.child.process().identity()?.into());
+        }
+        let qemu = match &self.resources.qemu {
+            Some(qemu) => Some(qemu.process().identity()?.into()),
+            None => None,
+        };
+        let status = Status {
+            uuid: self.request.uuid.clone(),
+            is_ready,
+            qemu,
+            helpers,
+            lifecycle: self.request.lifecycle.clone(),
+            consoles,
+            sockets: self.resources.sockets.clone(),
+        };
+        status.write(&self.resources.run)?;
+        Ok(status)
+    }
+}
+
+/// A helper may have sockets for others than QEMU: an argument `{NAME-path}` becomes the path of one
+/// in the guest's run-time directory.
+fn name_sockets(argv: &[String], run: &RunDirectory, late: &mut LateValues) {
+    for argument in argv {
+        if let Some(value) = named(argument)
+            && let Some(name) = value.strip_suffix("-path")
+        {
+            late.insert(value, run.helper_socket(name).display().to_string());
+        }
+    }
+}
+
+/// Takes the last command off if it lets the guest run: that waits for all other answers.
+fn split_run(mut commands: Vec<Command>) -> (Option<Command>, Vec<Command>) {
+    let run = commands.pop_if(|command| command.execute == "cont");
+    (run, commands)
+}
+
+/// Waits for a process to end, but not for long.
+pub(crate) async fn ended_soon(child: &mut Child) -> Option<std::process::ExitStatus> {
+    runtime::within(END_LIMIT, runtime::exited(child.process())).await?.ok()?;
+    child.try_wait().ok().flatten()
+}

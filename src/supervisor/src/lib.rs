@@ -1,0 +1,37 @@
+//! The process beside each guest: launch, undo, state, control socket.
+//!
+//! ```text
+//! cli ── start ──▶ supervisor (this program again) ── fork ──▶ QEMU
+//!  ◀── started / why not ──┘      ▲ │ QMP ▲                     │
+//!                          control  └──────┴────────────────────┘
+//! ```
+//!
+//! [`start`] runs this program once more as the supervisor, hands it a [`Request`] by descriptor and
+//! waits for the verdict. The supervisor carries the plan out ([`launch`]), undoing everything if a
+//! step fails, and then watches over the guest ([`driver`]): one task owns the guest's state, and
+//! everything that can wake it is one closed list. It answers on a socket ([`control`]) and goes away
+//! with the guest.
+//!
+//! # The life of a guest
+//!
+//! ```text
+//! launch ──▶ paused ◀──▶ running ──▶ in shutdown ──▶ (gone)
+//!   │           └───────────┴── crashed ──────────────┘
+//!   └─ failed: nothing is left
+//! ```
+
+pub mod adopt;
+pub mod client;
+pub mod control;
+pub mod driver;
+pub mod launch;
+pub mod request;
+pub mod start;
+pub mod state;
+pub mod status;
+pub mod varlink;
+
+pub use client::Client;
+pub use request::{Request, Verdict};
+pub use start::{StartError, revive, start, supervise};
+pub use state::{GuestState, Reason};

@@ -1,0 +1,122 @@
+//! What `start` hands to the supervisor, and what comes back.
+
+use std::path::{Path, PathBuf};
+
+use conf::lifecycle::LifecycleAction;
+use qemu::Plan;
+use serde::{Deserialize, Serialize};
+use store::{Directories, Name, RunDirectory};
+
+/// Everything a supervisor must know to start a guest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// The guest's name.
+    pub name: String,
+    /// Its UUID.
+    pub uuid: String,
+    /// The directory of running guests.
+    pub run: PathBuf,
+    /// What to do.
+    pub plan: Plan,
+    /// The document it is started from.
+    pub document: String,
+    /// What happens when it powers off, reboots or crashes.
+    pub lifecycle: Lifecycle,
+    /// The consoles of the document, in order: the chardev of each.
+    pub consoles: Vec<String>,
+    /// The environment of helper processes.
+    pub environment: Vec<(String, String)>,
+}
+
+/// What happens when a guest powers off, reboots or crashes, in libvirt's words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lifecycle {
+    /// `<on_poweroff>`.
+    pub poweroff: String,
+    /// `<on_reboot>`.
+    pub reboot: String,
+    /// `<on_crash>`.
+    pub crash: String,
+}
+
+impl Lifecycle {
+    /// The actions of a completed domain.
+    pub fn of(domain: &conf::Domain) -> Self {
+        let word = |action: Option<LifecycleAction>, default: LifecycleAction| {
+            action.unwrap_or(default).to_string()
+        };
+        Self {
+            poweroff: word(domain.on_poweroff, LifecycleAction::Destroy),
+            reboot: word(domain.on_reboot, LifecycleAction::Restart),
+            crash: word(domain.on_crash, LifecycleAction::Destroy),
+        }
+    }
+}
+
+impl Request {
+    /// The guest's run-time directory.
+    ///
+    /// # Errors
+    /// A name that cannot be one of a file; the command line refuses it before.
+    pub fn run_directory(&self) -> Result<RunDirectory, store::Error> {
+        run_directory(&self.name, &self.run)
+    }
+}
+
+/// The run-time directory of the guest `name` below the directory of running guests.
+pub(crate) fn run_directory(name: &str, run: &Path) -> Result<RunDirectory, store::Error> {
+    let none = PathBuf::new();
+    let directories = Directories {
+        run: run.to_owned(),
+        definitions: none.clone(),
+        state: none.clone(),
+        cache: none,
+    };
+    directories.run_of(&Name::new(name)?)
+}
+
+/// What a supervisor is started for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Task {
+    /// To start a guest.
+    Launch(Box<Request>),
+    /// To take over a guest whose supervisor was killed.
+    Adopt {
+        /// The guest's name.
+        name: String,
+        /// The directory of running guests.
+        run: PathBuf,
+    },
+}
+
+impl Task {
+    /// The run-time directory of the guest it is about.
+    ///
+    /// # Errors
+    /// A name that cannot be one of a file; the command line refuses it before.
+    pub fn run_directory(&self) -> Result<RunDirectory, store::Error> {
+        match self {
+            Self::Launch(request) => request.run_directory(),
+            Self::Adopt { name, run } => run_directory(name, run),
+        }
+    }
+}
+
+/// What came of a start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// The guest runs, or waits to be let run.
+    Started {
+        /// QEMU's process number.
+        pid: u32,
+    },
+    /// A guest that was to be taken over has ended, and nothing is left of it.
+    Gone,
+    /// It does not run, and nothing is left of it; or it runs and cannot be taken over.
+    Failed {
+        /// Why not.
+        reason: String,
+    },
+}

@@ -1,0 +1,149 @@
+//! Starting a supervisor, from both sides.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::path::Path;
+
+use store::RunDirectory;
+use sys::lock::{Kind, Lock};
+use sys::process::Program;
+
+use crate::adopt;
+use crate::driver;
+use crate::launch::{self, Guest, LaunchError, NoFaults};
+use crate::request::{Request, Task, Verdict, run_directory};
+
+/// The numbers under which a supervisor inherits what it is given.
+const TASK_FD: i32 = 3;
+const VERDICT_FD: i32 = 4;
+const LOCK_FD: i32 = 5;
+
+/// Why a guest did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// It runs already, or somebody else is starting it.
+    #[error("domain '{0}' is running already, or is just being started")]
+    Running(String),
+    /// A step failed; nothing is left of it.
+    #[error("{0}")]
+    Failed(String),
+    /// The supervisor itself could not be started.
+    #[error("cannot start the supervisor: {}", sys::reason(.0))]
+    Supervisor(#[from] io::Error),
+    /// Files of ours.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
+/// Starts a guest: takes its lock, runs `program` as its supervisor, and waits for what comes of it.
+///
+/// # Errors
+/// See [`StartError`]. Whatever the error, nothing of the guest is left.
+pub fn start(program: &Path, request: &Request) -> Result<u32, StartError> {
+    let run = request.run_directory()?;
+    revive(program, &run)?;
+    let lock = lock(&run)?.ok_or_else(|| StartError::Running(request.name.clone()))?;
+    let task = Task::Launch(Box::new(request.clone()));
+    match run_supervisor(program, &task, lock)? {
+        Verdict::Started { pid } => Ok(pid),
+        Verdict::Gone => Err(StartError::Failed("the guest is gone".to_owned())),
+        Verdict::Failed { reason } => Err(StartError::Failed(reason)),
+    }
+}
+
+/// Sees to it that a guest that runs has a supervisor: where the one it had was killed, another one
+/// takes over; where the guest has ended meanwhile, what it left is cleared away.
+///
+/// # Errors
+/// The guest runs and cannot be taken over.
+pub fn revive(program: &Path, run: &RunDirectory) -> Result<(), StartError> {
+    if !run.path().exists() {
+        return Ok(());
+    }
+    // Somebody who has the lock is its supervisor, or is becoming it.
+    let Some(lock) = lock(run)? else { return Ok(()) };
+    if !run.path().exists() {
+        return Ok(());
+    }
+    let task = Task::Adopt {
+        name: run.name().to_string(),
+        run: run.path().parent().unwrap_or(Path::new("/")).to_owned(),
+    };
+    match run_supervisor(program, &task, lock)? {
+        Verdict::Started { .. } | Verdict::Gone => Ok(()),
+        Verdict::Failed { reason } => Err(StartError::Failed(reason)),
+    }
+}
+
+fn run_supervisor(program: &Path, task: &Task, lock: Lock) -> Result<Verdict, StartError> {
+    let task = serde_json::to_vec(task).map_err(io::Error::from)?;
+    let task = sys::fd::memfd_of("task", &task)?;
+    let (mut verdict, theirs) = io::pipe()?;
+    let supervisor = Program {
+        argv: ["vdomain", "supervise", &TASK_FD.to_string()].map(OsString::from).to_vec(),
+        executable: Some(program.to_owned()),
+        directory: Some("/".into()),
+        descriptors: vec![(task, TASK_FD), (theirs.into(), VERDICT_FD), (lock.into_fd(), LOCK_FD)],
+        own_session: true,
+        ..Program::default()
+    };
+    supervisor.spawn()?;
+    let mut answer = Vec::new();
+    verdict.read_to_end(&mut answer)?;
+    serde_json::from_slice(&answer)
+        .map_err(|_| StartError::Failed("the supervisor ended without a word".to_owned()))
+}
+
+/// Takes the lock of a guest; `None` if somebody supervises it.
+pub(crate) fn lock(run: &RunDirectory) -> Result<Option<Lock>, StartError> {
+    if let Some(parent) = run.lock().parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    Ok(Lock::try_take(&run.lock(), Kind::Exclusive)?)
+}
+
+/// Runs as the supervisor that [`start`] or [`revive`] has started; returns when the guest is gone.
+///
+/// # Errors
+/// The descriptors are not those that a supervisor is given.
+pub fn supervise(task_fd: i32) -> io::Result<()> {
+    let mut task = File::from(sys::fd::inherited(task_fd)?);
+    let verdict = File::from(sys::fd::inherited(VERDICT_FD)?);
+    let lock = Lock::from_fd(sys::fd::inherited(LOCK_FD)?)?;
+    let mut text = Vec::new();
+    task.rewind()?;
+    task.read_to_end(&mut text)?;
+    drop(task);
+    let task: Task = serde_json::from_slice(&text)?;
+    drop(text);
+    sys::process::private_files();
+    let path = task.run_directory().map_err(io::Error::other)?.lock();
+    match sys::runtime::block_on(carry_out(task)) {
+        Ok(Some(guest)) => {
+            say(verdict, &Verdict::Started { pid: guest.qemu.process().pid() })?;
+            sys::runtime::block_on(driver::watch(guest));
+            lock.remove(&path)
+        }
+        // Whoever waits for the verdict may start anew at once, so the lock goes first.
+        Ok(None) => {
+            lock.remove(&path)?;
+            say(verdict, &Verdict::Gone)
+        }
+        Err(error) => {
+            lock.remove(&path)?;
+            say(verdict, &Verdict::Failed { reason: error.to_string() })
+        }
+    }
+}
+
+async fn carry_out(task: Task) -> Result<Option<Guest>, LaunchError> {
+    match task {
+        Task::Launch(request) => launch::launch(*request, &NoFaults).await.map(Some),
+        Task::Adopt { name, run } => adopt::adopt(run_directory(&name, &run)?).await,
+    }
+}
+
+fn say(mut verdict: File, said: &Verdict) -> io::Result<()> {
+    serde_json::to_writer(&mut verdict, said).map_err(io::Error::from)
+}

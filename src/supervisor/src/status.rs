@@ -1,0 +1,67 @@
+//! What is written down about a running guest, for whoever comes after its supervisor.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use store::RunDirectory;
+use sys::process::Identity;
+
+use crate::request::Lifecycle;
+
+/// What a supervisor must know to take a guest over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// The guest's UUID.
+    pub uuid: String,
+    /// Whether the start went so far that somebody may have been told that the guest runs.
+    pub is_ready: bool,
+    /// QEMU, once it was started.
+    pub qemu: Option<Pid>,
+    /// The processes beside it, by their names in the plan.
+    pub helpers: BTreeMap<String, Pid>,
+    /// What happens when it powers off, reboots or crashes.
+    pub lifecycle: Lifecycle,
+    /// The consoles, in the order of the document: the path of each one's terminal, if it has one.
+    pub consoles: Vec<Option<PathBuf>>,
+    /// Sockets that were made for it.
+    pub sockets: Vec<PathBuf>,
+}
+
+impl Status {
+    /// Writes it down.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write(&self, run: &RunDirectory) -> io::Result<()> {
+        sys::file::atomic_write(&run.status(), &serde_json::to_vec_pretty(self)?, 0o600)
+    }
+
+    /// Reads what was written down; `None` if there is nothing, or nothing that can be understood.
+    pub fn read(run: &RunDirectory) -> Option<Self> {
+        serde_json::from_slice(&fs::read(run.status()).ok()?).ok()
+    }
+}
+
+/// A process that cannot be mistaken for a later one with the same number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pid {
+    /// The process number.
+    pub pid: u32,
+    /// When it started, in clock ticks since boot.
+    pub start_time: u64,
+}
+
+impl From<Identity> for Pid {
+    fn from(identity: Identity) -> Self {
+        Self { pid: identity.pid, start_time: identity.start_time }
+    }
+}
+
+impl From<Pid> for Identity {
+    fn from(pid: Pid) -> Self {
+        Self { pid: pid.pid, start_time: pid.start_time }
+    }
+}
