@@ -1,0 +1,228 @@
+//! The command line: one struct for each command, whose doc comments are its help.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// QEMU guests from libvirt domain XML, without a daemon.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, max_term_width = 100)]
+pub(crate) struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Store a domain, so that it can be started.
+    Define(Define),
+    /// Forget a domain.
+    Undefine(Undefine),
+    /// Start a domain.
+    Start(Start),
+    /// List domains.
+    List(List),
+    /// Print the document of a domain.
+    Dumpxml(Dumpxml),
+    /// Print the state of a domain.
+    Domstate(Reporting),
+    /// Ask a guest to shut down, as its power button would.
+    #[command(alias = "poweroff")]
+    Shutdown(One),
+    /// End a guest at once, as pulling its plug would.
+    #[command(alias = "terminate")]
+    Destroy(One),
+    /// Stop a guest's processors.
+    #[command(alias = "pause")]
+    Suspend(One),
+    /// Let a guest's processors run on.
+    Resume(One),
+    /// Connect to the console of a guest; ^] leaves.
+    Console(One),
+    /// Print what `define` would store.
+    Format(Format),
+    /// Print what `start` would do; looks, and changes nothing.
+    Plan(PlanArguments),
+    /// Say what is wrong with documents.
+    Validate(Validate),
+    /// Print what a QEMU binary can do.
+    Capabilities(CapabilitiesArguments),
+    /// Watch over one guest; started by `start`.
+    #[command(hide = true)]
+    Supervise(Supervise),
+}
+
+/// A domain.
+#[derive(Debug, Args)]
+pub(crate) struct One {
+    /// Its name.
+    #[arg(value_name = "DOMAIN")]
+    pub(crate) name: String,
+}
+
+/// A domain and a form of output.
+#[derive(Debug, Args)]
+pub(crate) struct Reporting {
+    /// Its name.
+    #[arg(value_name = "DOMAIN")]
+    pub(crate) name: String,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// How documents are taken.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Reading {
+    /// Refuse what would otherwise be a warning.
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Change what would otherwise be refused, and say what was changed.
+    #[arg(long)]
+    pub(crate) adapt: bool,
+}
+
+/// Another machine than this one.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Elsewhere {
+    /// What QEMU can do, from a recorded conversation instead of the binary.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) capabilities: Option<PathBuf>,
+    /// What the host is like, from a file; nothing of this machine is looked at then.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) host: Option<PathBuf>,
+}
+
+/// Store a domain.
+#[derive(Debug, Args)]
+pub(crate) struct Define {
+    /// The document; - for standard input.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
+/// Forget a domain.
+#[derive(Debug, Args)]
+pub(crate) struct Undefine {
+    /// Its name.
+    #[arg(value_name = "DOMAIN")]
+    pub(crate) name: String,
+}
+
+/// Start a domain.
+#[derive(Debug, Args)]
+pub(crate) struct Start {
+    /// Its name.
+    #[arg(value_name = "DOMAIN")]
+    pub(crate) name: String,
+    /// Leave its processors stopped.
+    #[arg(long)]
+    pub(crate) paused: bool,
+    /// Connect to its console.
+    #[arg(long)]
+    pub(crate) console: bool,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
+/// List domains.
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Also those that do not run.
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Only names, one on a line.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) name: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Print the document of a domain.
+#[derive(Debug, Args)]
+pub(crate) struct Dumpxml {
+    /// Its name.
+    #[arg(value_name = "DOMAIN")]
+    pub(crate) name: String,
+    /// The stored document, also while the guest runs.
+    #[arg(long)]
+    pub(crate) inactive: bool,
+}
+
+/// Print what `define` would store.
+#[derive(Debug, Args)]
+pub(crate) struct Format {
+    /// The document; - for standard input.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Read it as libvirt reads back what it has stored, not as a new definition.
+    #[arg(long)]
+    pub(crate) reload: bool,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+    #[command(flatten)]
+    pub(crate) elsewhere: Elsewhere,
+}
+
+/// Print what `start` would do.
+#[derive(Debug, Args)]
+pub(crate) struct PlanArguments {
+    /// A domain, or the file of a document (anything with a / or .xml in it).
+    #[arg(value_name = "DOMAIN|FILE")]
+    pub(crate) subject: String,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Leave the guest's processors stopped.
+    #[arg(long)]
+    pub(crate) paused: bool,
+    /// Read it as libvirt reads back what it has stored, not as a new definition.
+    #[arg(long)]
+    pub(crate) reload: bool,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+    #[command(flatten)]
+    pub(crate) elsewhere: Elsewhere,
+}
+
+/// Say what is wrong with documents.
+#[derive(Debug, Args)]
+pub(crate) struct Validate {
+    /// The documents; - for standard input.
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+    #[command(flatten)]
+    pub(crate) elsewhere: Elsewhere,
+}
+
+/// Print what a QEMU binary can do.
+#[derive(Debug, Args)]
+pub(crate) struct CapabilitiesArguments {
+    /// The binary. Without it, the one for guests of this machine's architecture.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) emulator: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Write the conversation with the binary into a file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
+    /// Read the conversation from a file instead.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["emulator", "record"])]
+    pub(crate) replay: Option<PathBuf>,
+}
+
+/// Watch over one guest.
+#[derive(Debug, Args)]
+pub(crate) struct Supervise {
+    /// The descriptor that says which.
+    #[arg(value_name = "FD")]
+    pub(crate) fd: i32,
+}

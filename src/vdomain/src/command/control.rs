@@ -1,0 +1,74 @@
+//! `shutdown`, `destroy`, `suspend`, `resume`: one request to the supervisor each.
+
+use store::Name;
+use supervisor::client::AskError;
+
+use crate::arguments::One;
+use crate::environment::Environment;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::Output;
+
+pub(super) fn shutdown(
+    one: &One,
+    environment: &Environment,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
+    ask(one, "Shutdown", "is being shut down", environment, output)
+}
+
+pub(super) fn destroy(
+    one: &One,
+    environment: &Environment,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
+    ask(one, "Destroy", "destroyed", environment, output)
+}
+
+pub(super) fn suspend(
+    one: &One,
+    environment: &Environment,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
+    ask(one, "Suspend", "suspended", environment, output)
+}
+
+pub(super) fn resume(
+    one: &One,
+    environment: &Environment,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
+    ask(one, "Resume", "resumed", environment, output)
+}
+
+fn ask(
+    one: &One,
+    method: &str,
+    done: &str,
+    environment: &Environment,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
+    let name = super::domain(&one.name, environment)?;
+    let run = environment.directories.run_of(&name)?;
+    super::connect(&run)
+        .and_then(|mut client| client.call(method))
+        .map_err(|error| asked(&name, error))?;
+    output.say(format_args!("Domain '{name}' {done}"));
+    Ok(Exit::Done)
+}
+
+/// Why a supervisor did not do what was asked, in a sentence about the domain.
+pub(super) fn asked(name: &Name, error: AskError) -> Failure {
+    match error {
+        AskError::NotRunning => Failure::state(format!("domain '{name}' is not running")),
+        AskError::WrongState(state) => Failure::state(format!("domain '{name}' is {state}")),
+        AskError::TimedOut => Failure::Other {
+            exit: Exit::TimedOut,
+            message: format!("domain '{name}': {error}"),
+            help: Some(format!("`vdomain domstate {name}` tells")),
+        },
+        AskError::Refused(_) | AskError::Io(_) => {
+            Failure::refused(format!("domain '{name}': {error}"))
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! The commands: one file each.
+
+mod capabilities;
+mod console;
+mod control;
+mod define;
+mod domstate;
+mod dumpxml;
+mod format;
+mod list;
+mod plan;
+mod start;
+mod supervise;
+mod undefine;
+mod validate;
+
+use std::path::Path;
+
+use store::{Definitions, Name, RunDirectory};
+use supervisor::Client;
+use supervisor::client::AskError;
+
+use crate::arguments::Command;
+use crate::environment::Environment;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::Output;
+
+/// Carries out a command.
+pub(crate) fn run(
+    command: Command,
+    environment: &Environment,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
+    match command {
+        Command::Define(arguments) => define::run(&arguments, environment, output),
+        Command::Undefine(arguments) => undefine::run(&arguments, environment, output),
+        Command::Start(arguments) => start::run(&arguments, environment, output),
+        Command::List(arguments) => list::run(&arguments, environment, output),
+        Command::Dumpxml(arguments) => dumpxml::run(&arguments, environment, output),
+        Command::Domstate(arguments) => domstate::run(&arguments, environment, output),
+        Command::Shutdown(one) => control::shutdown(&one, environment, output),
+        Command::Destroy(one) => control::destroy(&one, environment, output),
+        Command::Suspend(one) => control::suspend(&one, environment, output),
+        Command::Resume(one) => control::resume(&one, environment, output),
+        Command::Console(one) => console::run(&one, environment, output),
+        Command::Format(arguments) => format::run(&arguments, environment, output),
+        Command::Plan(arguments) => plan::run(&arguments, environment, output),
+        Command::Validate(arguments) => validate::run(&arguments, environment, output),
+        Command::Capabilities(arguments) => capabilities::run(&arguments, environment, output),
+        Command::Supervise(arguments) => supervise::run(&arguments),
+    }
+}
+
+/// This program, also when the file it was started from has been replaced.
+const THIS_PROGRAM: &str = "/proc/self/exe";
+
+/// Connects to the supervisor of a guest. Where it was killed, another one takes over first.
+fn connect(run: &RunDirectory) -> Result<Client, AskError> {
+    match Client::connect(run) {
+        Err(AskError::NotRunning) if run.path().exists() => {
+            supervisor::revive(Path::new(THIS_PROGRAM), run)
+                .map_err(|error| AskError::Refused(error.to_string()))?;
+            Client::connect(run)
+        }
+        connected => connected,
+    }
+}
+
+/// The domain of this name, defined or running.
+fn domain(name: &str, environment: &Environment) -> Result<Name, Failure> {
+    let definitions = Definitions::new(&environment.directories.definitions);
+    let mut known = definitions.list()?;
+    known.extend(RunDirectory::list(&environment.directories.run)?);
+    match known.iter().find(|known| known.as_str() == name) {
+        Some(name) => Ok(name.clone()),
+        None => Err(Failure::no_domain(name, &known)),
+    }
+}

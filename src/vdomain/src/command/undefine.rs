@@ -1,0 +1,24 @@
+//! `undefine`: forget a domain.
+
+use store::Definitions;
+
+use crate::arguments::Undefine;
+use crate::environment::Environment;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::Output;
+
+pub(super) fn run(
+    arguments: &Undefine,
+    environment: &Environment,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
+    let name = super::domain(&arguments.name, environment)?;
+    let definitions = Definitions::new(&environment.directories.definitions);
+    let _lock = definitions.lock()?;
+    if !definitions.remove(&name)? {
+        return Err(Failure::state(format!("domain '{name}' runs, but is not defined")));
+    }
+    output.text(&format!("Domain '{name}' has been undefined\n"))?;
+    Ok(Exit::Done)
+}

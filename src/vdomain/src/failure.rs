@@ -1,0 +1,69 @@
+//! Why a command did not do what was asked.
+
+use std::fmt::Display;
+
+use store::Name;
+use xml::{Problem, Source};
+
+use crate::exit::Exit;
+
+/// Why a command did not do what was asked, for the person who asked.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// A document was not accepted.
+    Document {
+        /// The document.
+        source: Source,
+        /// What is wrong with it, warnings included.
+        problems: Vec<Problem>,
+    },
+    /// Anything else.
+    Other {
+        /// How the program ends.
+        exit: Exit,
+        /// What is the matter.
+        message: String,
+        /// What to do.
+        help: Option<String>,
+    },
+    /// Whoever read the output went away.
+    NobodyReads,
+}
+
+impl Failure {
+    /// Refused, for this reason.
+    pub(crate) fn refused(message: impl Display) -> Self {
+        Self::Other { exit: Exit::Refused, message: message.to_string(), help: None }
+    }
+
+    /// The domain is not in a state in which this can be done.
+    pub(crate) fn state(message: impl Display) -> Self {
+        Self::Other { exit: Exit::WrongState, message: message.to_string(), help: None }
+    }
+
+    /// There is no such domain, but perhaps one with nearly that name.
+    pub(crate) fn no_domain(name: &str, known: &[Name]) -> Self {
+        let near = base::words::nearest(known.iter().map(Name::as_str), name);
+        Self::Other {
+            exit: Exit::NoDomain,
+            message: format!("no domain '{name}'"),
+            help: near.map(|near| format!("did you mean '{near}'?")),
+        }
+    }
+
+    /// Adds what to do.
+    pub(crate) fn help(self, text: impl Into<String>) -> Self {
+        match self {
+            Self::Other { exit, message, .. } => {
+                Self::Other { exit, message, help: Some(text.into()) }
+            }
+            other => other,
+        }
+    }
+}
+
+impl From<store::Error> for Failure {
+    fn from(error: store::Error) -> Self {
+        Self::refused(error)
+    }
+}

@@ -1,0 +1,33 @@
+//! The program from the outside: arguments and documents in; output, exit codes and files out. No
+//! guest is started here.
+
+#![allow(clippy::unwrap_used, reason = "a test stops where it goes wrong")]
+#![allow(clippy::print_stdout, reason = "a test says what it lacks")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod define;
+mod documents;
+mod elsewhere;
+mod hostile;
+mod names;
+mod queries;
+mod readme;
+
+/// The smallest document of a guest, with `devices` in it.
+fn document(name: &str, devices: &str) -> String {
+    format!(
+        "<domain type='qemu'>
+  <name>{name}</name>
+  <memory unit='MiB'>64</memory>
+  <os>
+    <type arch='x86_64' machine='q35'>hvm</type>
+  </os>
+  <devices>
+{devices}
+  </devices>
+</domain>
+"
+    )
+}

@@ -1,0 +1,90 @@
+//! `list`, `domstate`, and the commands to a guest that does not run.
+
+use pretty_assertions::assert_eq;
+use serde_json::{Value, json};
+
+use crate::common::Home;
+use crate::document;
+
+#[test]
+fn the_list_is_a_table_as_virsh_prints_it() {
+    let Some(home) = Home::with_qemu() else { return };
+    home.define(&document("web", ""));
+    home.define(&document("database", ""));
+
+    let all = home.vdomain(&["list", "--all"]).done().out;
+    let running = home.vdomain(&["list"]).done().out;
+
+    assert_eq!(
+        all,
+        " Id   Name       State\n\
+         ---------------------------\n \
+         -    database   shut off\n \
+         -    web        shut off\n"
+    );
+    assert_eq!(running.lines().count(), 2, "{running}");
+}
+
+#[test]
+fn the_list_as_json_says_the_same() {
+    let Some(home) = Home::with_qemu() else { return };
+    home.define(&document("web", ""));
+
+    let list = home.vdomain(&["list", "--all", "--json"]).done().out;
+
+    assert_eq!(
+        serde_json::from_str::<Value>(&list).unwrap(),
+        json!([{ "name": "web", "id": null, "state": "shut off", "persistent": true }])
+    );
+}
+
+#[test]
+fn a_list_of_nothing_is_empty_json() {
+    assert_eq!(Home::new().vdomain(&["list", "--all", "--json"]).done().out, "[]\n");
+}
+
+#[test]
+fn the_state_of_a_guest_that_does_not_run_is_shut_off() {
+    let Some(home) = Home::with_qemu() else { return };
+    home.define(&document("web", ""));
+
+    assert_eq!(home.vdomain(&["domstate", "web"]).done().out, "shut off\n");
+    let state = home.vdomain(&["domstate", "--json", "web"]).done().out;
+    assert_eq!(serde_json::from_str::<Value>(&state).unwrap()["state"], "shut off");
+}
+
+#[test]
+fn a_guest_that_does_not_run_cannot_be_told_anything() {
+    let Some(home) = Home::with_qemu() else { return };
+    home.define(&document("web", ""));
+
+    for command in ["shutdown", "destroy", "suspend", "resume", "console"] {
+        let said = home.vdomain(&[command, "web"]).fails(4);
+        assert_eq!(said, "error: domain 'web' is not running\n", "{command}");
+    }
+}
+
+#[test]
+fn a_wrong_command_line_is_said_to_be_one() {
+    let home = Home::new();
+
+    home.vdomain(&[]).fails(2);
+    home.vdomain(&["define"]).fails(2);
+    home.vdomain(&["list", "--al"]).fails(2);
+    let said = home.vdomain(&["defin", "guest.xml"]).fails(2);
+
+    assert!(said.contains("'define'"), "{said}");
+}
+
+#[test]
+fn output_that_nobody_reads_is_no_error() {
+    let Some(home) = Home::with_qemu() else { return };
+    home.define(&document("web", ""));
+    let mut reader = home.command(&["dumpxml", "web"]);
+    let (read, write) = std::io::pipe().unwrap();
+    drop(read);
+
+    let mut child = reader.stdout(write).spawn().unwrap();
+
+    assert!(child.wait().unwrap().success());
+}

@@ -1,0 +1,56 @@
+//! The supervisor: a guest outlives it, and another one takes over.
+
+use std::process::Command;
+
+use crate::common::run;
+use crate::machine::{disk, document, home, stays};
+use crate::running::{Console, is_alive, parent, qemu, state};
+
+#[test]
+fn a_guest_outlives_its_supervisor_and_the_next_command_takes_over() {
+    let Some(home) = home() else { return };
+    let image = home.write("disk.img", vec![0; 4 << 20]);
+    let devices = disk(&image, "raw", "vda", "");
+    home.define(&document("orphan", &stays("true"), &devices));
+    let mut console = Console::start(&home, "orphan");
+    console.script();
+    let qemu = qemu(&home, "orphan");
+    let first = parent(qemu);
+
+    let mut kill = Command::new("kill");
+    run({
+        kill.args(["-9", &first.to_string()]);
+        kill
+    })
+    .done();
+
+    console.types("fill /dev/vda 1 orphaned; echo written $?");
+    console.wait_for("written 0");
+    assert_eq!(state(&home, "orphan"), "running");
+    assert!(is_alive(qemu), "the guest went on");
+    home.vdomain(&["suspend", "orphan"]).done();
+    assert_eq!(state(&home, "orphan"), "paused");
+    home.vdomain(&["resume", "orphan"]).done();
+    home.vdomain(&["shutdown", "orphan"]).done();
+    console.wait_for("guest: power button");
+    console.end();
+    assert_eq!(state(&home, "orphan"), "shut off");
+    assert!(!is_alive(qemu));
+    assert!(std::fs::read(&image).unwrap().starts_with(b"orphaned\n"));
+}
+
+#[test]
+fn what_a_guest_that_ended_unwatched_left_is_cleared_away() {
+    let Some(home) = home() else { return };
+    home.define(&document("unwatched", &stays("true"), ""));
+    home.vdomain(&["start", "--paused", "unwatched"]).done();
+    let qemu = qemu(&home, "unwatched");
+    let mut kill = Command::new("kill");
+    kill.args(["-9", &parent(qemu).to_string(), &qemu.to_string()]);
+    run(kill).done();
+
+    assert_eq!(state(&home, "unwatched"), "shut off");
+    assert!(!home.path("home/run/unwatched").exists());
+    home.vdomain(&["start", "--paused", "unwatched"]).done();
+    assert_eq!(state(&home, "unwatched"), "paused");
+}
