@@ -92,6 +92,27 @@ impl Corpus {
         fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))
     }
 
+    /// What libvirt makes of a case: a file with this ending, of the case's changed world where that
+    /// makes a difference.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    pub(crate) fn of_case(
+        &self,
+        name: &str,
+        variant: Option<&str>,
+        ending: &str,
+    ) -> Result<String, String> {
+        let text =
+            |variant| self.text(&format!("libvirt/cases/{name}.x86_64-latest{variant}.{ending}"));
+        variant.and_then(|variant| text(variant).ok()).map_or_else(|| text(""), Ok)
+    }
+
+    /// Where a program lies that comes with the corpus.
+    pub(crate) fn tool(&self, name: &str) -> PathBuf {
+        self.root.join("../tools").join(name)
+    }
+
     /// What a file of JSON says.
     ///
     /// # Errors

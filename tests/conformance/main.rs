@@ -4,12 +4,15 @@
 //! `../shared/corpus` beside the repository. Each is a trial of each kind that fits it; the kinds
 //! are listed in [`trials`], one file each.
 
+mod comparison;
 mod corpus;
 mod difference;
 mod fixed_point;
 mod known;
+mod machine;
 mod reads;
 mod reload;
+mod world;
 
 use std::process::ExitCode;
 
@@ -38,6 +41,7 @@ fn trials(corpus: &Corpus) -> Result<Vec<Case>, String> {
     let mut cases = fixed_point::cases(corpus);
     cases.extend(reads::cases(corpus));
     cases.extend(reload::cases(corpus)?);
+    cases.extend(machine::cases(corpus)?);
     Ok(cases)
 }
 

@@ -1,0 +1,110 @@
+//! The world that a case takes place in.
+
+use std::fs;
+use std::path::Path;
+
+use qemu::{Capabilities, CompleteDomain, Host, Mode};
+use serde_json::Value;
+use xml::Source;
+
+use crate::corpus::{Corpus, Document};
+use crate::fixed_point::shown;
+
+/// The recording that the expectations of libvirt's own tests were made with.
+pub(crate) const OF_CASES: &str = "libvirt/caps_10.0.0_x86_64.replies";
+/// The recording of the QEMU beside the libvirt that read what people and tools wrote.
+pub(crate) const OF_REAL: &str = "real/caps_11.1.3_x86_64.replies";
+
+/// What a QEMU can do and what a host is like.
+#[derive(Clone)]
+pub(crate) struct World {
+    pub(crate) capabilities: Capabilities,
+    pub(crate) host: Host,
+}
+
+/// What the corpus says of a case that takes place in a changed world: the words are those of
+/// libvirt's own tests.
+pub(crate) type Changes = Value;
+
+/// The types of QEMU behind libvirt's names of capabilities.
+const TYPES: &[(&str, &str)] = &[
+    ("QEMU_CAPS_DEVICE_QEMU_XHCI", "qemu-xhci"),
+    ("QEMU_CAPS_NEC_USB_XHCI", "nec-usb-xhci"),
+    ("QEMU_CAPS_ICH9_USB_EHCI1", "ich9-usb-ehci1"),
+    ("QEMU_CAPS_PIIX3_USB_UHCI", "piix3-usb-uhci"),
+    ("QEMU_CAPS_SEV_GUEST", "sev-guest"),
+    ("QEMU_CAPS_SEV_SNP_GUEST", "sev-snp-guest"),
+];
+
+impl World {
+    /// The host of libvirt's own tests with a QEMU of the corpus.
+    ///
+    /// # Errors
+    /// What cannot be read.
+    pub(crate) fn read(corpus: &Corpus, recording: &str) -> Result<Self, String> {
+        let recording = qmp::Recording::parse(&corpus.text(recording)?)
+            .map_err(|error| format!("{recording}: {error}"))?;
+        let path =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/conformance/libvirt-host.json");
+        let host = fs::read_to_string(path).map_err(|error| error.to_string())?;
+        Ok(Self {
+            capabilities: Capabilities::from_recording("/usr/bin/qemu-system-x86_64", &recording)?,
+            host: serde_json::from_str(&host).map_err(|error| error.to_string())?,
+        })
+    }
+
+    /// What completion makes of a document, as if it were stored here.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) fn completed(&self, document: &Document) -> Result<CompleteDomain, String> {
+        let source = Source::new(document.name.clone(), document.text.clone());
+        let say = |problems: Vec<_>| shown(&source, &problems);
+        let (domain, _) = conf::parse(&source).map_err(say)?;
+        qemu::complete(domain, &self.capabilities, &self.host, Mode::Reload)
+            .map(|completion| completion.domain)
+            .map_err(say)
+    }
+
+    /// This world with what is said of a case.
+    pub(crate) fn changed(&self, changes: &Changes) -> Self {
+        let mut world = self.clone();
+        let names = |key: &str| -> Vec<String> {
+            let list = changes[key].as_array();
+            list.into_iter().flatten().filter_map(|v| Some(v.as_str()?.to_owned())).collect()
+        };
+        let types = &mut world.capabilities.types;
+        for (word, name) in TYPES {
+            if names("without").iter().any(|without| without == word) {
+                types.remove(*name);
+            }
+            let is_amd = changes["variant"] == "+amdsev";
+            if names("with").iter().any(|with| with == word) || (is_amd && name.starts_with("sev"))
+            {
+                types.insert((*name).to_owned());
+            }
+        }
+        for (name, value) in objects(changes, "environment") {
+            world.host.environment.insert(name, value);
+        }
+        for (name, value) in objects(changes, "driver_config") {
+            let settings = &mut world.host.settings;
+            match name.as_str() {
+                "vncAllowHostAudio" => settings.vnc_host_audio = value == "true",
+                "nogfxAllowHostAudio" => settings.no_graphics_host_audio = value == "true",
+                "dumpGuestCore" => settings.dump_guest_core = value == "true",
+                _ => {}
+            }
+        }
+        world
+    }
+}
+
+fn objects(changes: &Changes, key: &str) -> Vec<(String, String)> {
+    changes[key]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
+        .collect()
+}
