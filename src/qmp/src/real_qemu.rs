@@ -65,7 +65,8 @@ fn the_schema_arrives_whole_and_judges_like_qemu() {
         let Some((qemu, client, _events)) = connected().await else { return };
 
         let reply = client.execute("query-qmp-schema", &Value::Null).await.unwrap();
-        assert!(reply.to_string().len() > 200_000);
+        // QEMU 7.2's is 170 KB long, 10.0's 240 KB: several reads of a socket.
+        assert!(reply.to_string().len() > 150_000);
         let schema = Schema::parse(&reply).unwrap();
         let file = schema.command("blockdev-add").unwrap().arguments().variant("file").unwrap();
         assert!(file.member("aio").unwrap().has_value("threads"));
