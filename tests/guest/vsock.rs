@@ -1,6 +1,5 @@
 //! vsock: two guests at once, each asked from the host.
 
-use std::fs;
 use std::path::Path;
 use std::process::Command;
 
@@ -41,10 +40,9 @@ fn ask(home: &Home, name: &str) -> String {
 
 /// The CID of a guest, or the socket that vhost-device-vsock has for the host's side.
 fn address(home: &Home, name: &str) -> String {
-    let files = fs::read_dir(run_directory(home, name)).unwrap();
-    let mut paths = files.map(|entry| entry.unwrap().path().display().to_string());
-    if let Some(socket) = paths.find(|path| path.contains("vsock") && path.ends_with(".sock")) {
-        return socket;
+    let socket = run_directory(home, name).join("vsock0.sock");
+    if socket.exists() {
+        return socket.display().to_string();
     }
     let live = home.vdomain(&["dumpxml", name]).done().out;
     let behind = live.split("<cid auto='yes' address='").nth(1).unwrap();

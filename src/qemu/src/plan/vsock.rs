@@ -73,14 +73,14 @@ fn by_program(builder: &mut Builder<'_>, vsock: &Vsock) {
         "--socket".to_owned(),
         "{socket}".to_owned(),
         "--uds-path".to_owned(),
-        "{socket}.vsock".to_owned(),
+        format!("{{{alias}-path}}"),
     ];
     let helper = builder.helper(&name, argv);
     helper.socket = HelperSocket::Path;
     helper.claim_cid = Some(ClaimCid { cid, late });
     builder.note(format!(
-        "the vsock device is served by {program}: the guest is reached by a socket of its own, not \
-         by AF_VSOCK"
+        "the vsock device is served by {program}: the host reaches the guest through the socket \
+         {alias}.sock in its run-time directory, not by AF_VSOCK"
     ));
     let source = format!("helper:{name}");
     let fd = builder.fd(format!("{alias}-socket"), source, Open::Helper { helper: name });
