@@ -1,5 +1,6 @@
 //! Watching over a guest: the one task that changes its state.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use qmp::{Event, Notice};
@@ -16,6 +17,10 @@ use crate::varlink::Reply;
 const QUIT_LIMIT: Duration = Duration::from_millis(200);
 /// How long it may take after SIGTERM.
 const TERM_LIMIT: Duration = Duration::from_secs(5);
+/// How long somebody may take to read what the guest said last.
+const CONSOLE_LIMIT: Duration = Duration::from_secs(1);
+/// How often to look whether it was read.
+const CONSOLE_PAUSE: Duration = Duration::from_millis(5);
 /// How long somebody may take to read the last reply.
 const LAST_REPLY_LIMIT: Duration = Duration::from_secs(1);
 
@@ -145,8 +150,27 @@ impl Watch {
                 Next::Watch
             }
             "preserve" => Next::Watch,
-            _ => Next::End(None),
+            _ => {
+                self.consoles_read().await;
+                Next::End(None)
+            }
         }
+    }
+
+    /// Waits until whoever reads the guest's consoles has read what it said last: when QEMU ends,
+    /// the kernel throws away what is still on its way through a pseudoterminal.
+    async fn consoles_read(&self) {
+        let waits = |terminal: &PathBuf| sys::terminal::unread(terminal).is_ok_and(|left| left > 0);
+        let read = async {
+            // Twice in a row, since the kernel passes on a moment later what QEMU has written.
+            let mut seen_empty = 0;
+            while seen_empty < 2 {
+                let unread = self.guest.status.consoles.iter().flatten().any(waits);
+                seen_empty = if unread { 0 } else { seen_empty + 1 };
+                runtime::sleep(CONSOLE_PAUSE).await;
+            }
+        };
+        runtime::within(CONSOLE_LIMIT, read).await;
     }
 
     /// What an event says about the state.

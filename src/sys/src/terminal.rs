@@ -1,9 +1,12 @@
 //! Terminals: raw mode that is always taken back, the window's size, and passing keys through to
 //! a guest's console.
 
+use std::fs::OpenOptions;
 use std::io;
 use std::ops::ControlFlow;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
@@ -52,6 +55,19 @@ impl Drop for RawMode {
 pub fn window_size(terminal: impl AsFd) -> Option<(u16, u16)> {
     let size = rustix::termios::tcgetwinsize(terminal).ok()?;
     (size.ws_row > 0 && size.ws_col > 0).then_some((size.ws_row, size.ws_col))
+}
+
+/// How many bytes wait in a terminal for whoever reads it next. The reader is not disturbed.
+///
+/// # Errors
+///
+/// The terminal is gone, or is none.
+pub fn unread(terminal: &Path) -> io::Result<u64> {
+    let terminal = OpenOptions::new()
+        .read(true)
+        .custom_flags(NOT_CONTROLLING | libc::O_NONBLOCK)
+        .open(terminal)?;
+    Ok(rustix::io::ioctl_fionread(&terminal)?)
 }
 
 /// How passing through ended.
@@ -133,6 +149,7 @@ fn write_all(to: impl AsFd, mut bytes: &[u8]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
     use std::io::{Read, Write};
     use std::os::unix::net::UnixStream;
     use std::thread;
@@ -163,6 +180,22 @@ mod tests {
         guest.read_to_string(&mut text).unwrap();
         assert_eq!(text, "ls");
         assert_eq!(screen.read(&mut [0; 8]).unwrap(), 0);
+    }
+
+    #[test]
+    fn what_nobody_has_read_yet_is_counted() {
+        let master = rustix::pty::openpt(rustix::pty::OpenptFlags::RDWR).unwrap();
+        rustix::pty::unlockpt(&master).unwrap();
+        let path = rustix::pty::ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
+        let mut reader = File::open(&path).unwrap();
+        let _raw = RawMode::enter(&reader).unwrap();
+        rustix::io::write(&master, b"last words").unwrap();
+        let mut first = [0];
+        reader.read_exact(&mut first).unwrap();
+
+        assert_eq!(unread(Path::new(&path)).unwrap(), 9);
+        drop(master);
+        assert!(unread(Path::new(&path)).is_err());
     }
 
     #[test]
