@@ -1,6 +1,7 @@
 //! What the tests of the program share: a home of its own for it, and running it.
 
 use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc;
@@ -15,7 +16,11 @@ pub(crate) const QEMU: &str = "/usr/bin/qemu-system-x86_64";
 
 /// A directory of documents and images, in which `home` is the program's own.
 #[derive(Debug)]
-pub(crate) struct Home(tempfile::TempDir);
+pub(crate) struct Home {
+    directory: tempfile::TempDir,
+    /// Where programs are found before those in `PATH`.
+    programs: Option<PathBuf>,
+}
 
 /// What a command came to.
 #[derive(Debug)]
@@ -31,7 +36,14 @@ pub(crate) struct Ran {
 impl Home {
     /// An empty one.
     pub(crate) fn new() -> Self {
-        Self(tempfile::Builder::new().prefix("vdomain-").tempdir().unwrap())
+        let directory = tempfile::Builder::new().prefix("vdomain-").tempdir().unwrap();
+        Self { directory, programs: None }
+    }
+
+    /// The same, with a directory where programs are found before those in `PATH`.
+    pub(crate) fn with_programs(mut self, programs: PathBuf) -> Self {
+        self.programs = Some(programs);
+        self
     }
 
     /// An empty one where there is a QEMU; else a line that says what is missing.
@@ -39,13 +51,13 @@ impl Home {
         if Path::new(QEMU).exists() {
             return Some(Self::new());
         }
-        println!("not tested: there is no {QEMU}");
+        not_installed(&format!("there is no {QEMU}"));
         None
     }
 
     /// A path in it.
     pub(crate) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
-        self.0.path().join(name)
+        self.directory.path().join(name)
     }
 
     /// Writes a file in it.
@@ -77,7 +89,10 @@ impl Home {
 
     /// Lets a command run in the directory, with the program's home there.
     pub(crate) fn inside(&self, command: &mut Command) {
-        command.current_dir(self.0.path()).env("VDOMAIN_HOME", self.path("home"));
+        command.current_dir(self.directory.path()).env("VDOMAIN_HOME", self.path("home"));
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let path = self.programs.iter().cloned().chain(std::env::split_paths(&path));
+        command.env("PATH", std::env::join_paths(path).unwrap());
     }
 }
 
@@ -103,6 +118,20 @@ impl Ran {
         assert_eq!(self.code, code, "{}{}", self.out, self.err);
         self.err
     }
+}
+
+/// Says in one line what is not tested and why: past the test harness, which shows only what a
+/// failed test printed.
+pub(crate) fn not_tested(reason: &str) {
+    writeln!(io::stderr(), "not tested: {reason}").unwrap();
+}
+
+/// The same for what `scripts/install tests` installs: after that, nothing of it may be missing.
+#[track_caller]
+pub(crate) fn not_installed(what: &str) {
+    let required = std::env::var_os("VDOMAIN_TESTS_INSTALLED").is_some();
+    assert!(!required, "{what}, though scripts/install has run");
+    not_tested(what);
 }
 
 /// Runs a command to its end, which must come in time.

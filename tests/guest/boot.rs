@@ -6,7 +6,7 @@ use std::process::Command;
 
 use pretty_assertions::assert_eq;
 
-use crate::common::{Home, run};
+use crate::common::{Home, not_installed, run};
 use crate::machine::{Parts, disk, document, home, runs};
 use crate::running::{Console, is_alive, qemu, state};
 
@@ -59,7 +59,7 @@ fn a_guest_is_started_from_a_cdrom_by_uefi() {
     let Some(home) = home() else { return };
     let code = Path::new(OVMF).join("OVMF_CODE_4M.fd");
     if !code.exists() {
-        println!("not tested: {} is not installed", code.display());
+        not_installed(&format!("{} is not installed", code.display()));
         return;
     }
     let nvram = home.path("nvram.fd");

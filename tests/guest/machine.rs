@@ -1,11 +1,11 @@
 //! Documents of test guests, and where the parts of a guest are.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::common::{Home, run};
+use crate::common::{Home, not_installed, not_tested, run};
 
 /// Where the parts of the test guest are; the names are those of docs/testing.md.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ impl Parts {
         match PARTS.get_or_init(Self::ask) {
             Ok(parts) => Some(parts),
             Err(reason) => {
-                println!("not tested: {reason}");
+                not_installed(reason);
                 None
             }
         }
@@ -44,16 +44,17 @@ impl Parts {
 }
 
 /// A home for guests, where there is a QEMU and a test guest; else a line that says what is missing.
+/// The programs that the scripts have built are found in it.
 pub(crate) fn home() -> Option<Home> {
-    Parts::find()?;
-    Home::with_qemu()
+    let programs = PathBuf::from(Parts::find()?.get("bin"));
+    Home::with_qemu().map(|home| home.with_programs(programs))
 }
 
 /// Whether this runs as root; else a line that says what is not tested.
 pub(crate) fn is_root(what: &str) -> bool {
     let is_root = rustix::process::geteuid().is_root();
     if !is_root {
-        println!("not tested: {what} takes root");
+        not_tested(&format!("{what} takes root"));
     }
     is_root
 }
@@ -65,7 +66,7 @@ pub(crate) fn has(home: &Home, program: &str) -> bool {
     home.inside(&mut command);
     let has = run(command).code == 0;
     if !has {
-        println!("not tested: {program} is not installed");
+        not_installed(&format!("{program} is not installed"));
     }
     has
 }
