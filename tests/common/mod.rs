@@ -19,7 +19,7 @@ pub(crate) const QEMU: &str = "/usr/bin/qemu-system-x86_64";
 pub(crate) struct Home {
     directory: tempfile::TempDir,
     /// Where programs are found before those in `PATH`.
-    programs: Option<PathBuf>,
+    pub(crate) programs: Option<PathBuf>,
 }
 
 /// What a command came to.
@@ -38,12 +38,6 @@ impl Home {
     pub(crate) fn new() -> Self {
         let directory = tempfile::Builder::new().prefix("vdomain-").tempdir().unwrap();
         Self { directory, programs: None }
-    }
-
-    /// The same, with a directory where programs are found before those in `PATH`.
-    pub(crate) fn with_programs(mut self, programs: PathBuf) -> Self {
-        self.programs = Some(programs);
-        self
     }
 
     /// An empty one where there is a QEMU; else a line that says what is missing.
@@ -123,7 +117,7 @@ impl Ran {
 /// Says in one line what is not tested and why: past the test harness, which shows only what a
 /// failed test printed.
 pub(crate) fn not_tested(reason: &str) {
-    writeln!(io::stderr(), "not tested: {reason}").unwrap();
+    io::stderr().write_all(format!("not tested: {reason}\n").as_bytes()).unwrap();
 }
 
 /// The same for what `scripts/install tests` installs: after that, nothing of it may be missing.

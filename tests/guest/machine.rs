@@ -1,7 +1,7 @@
 //! Documents of test guests, and where the parts of a guest are.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -46,8 +46,10 @@ impl Parts {
 /// A home for guests, where there is a QEMU and a test guest; else a line that says what is missing.
 /// The programs that the scripts have built are found in it.
 pub(crate) fn home() -> Option<Home> {
-    let programs = PathBuf::from(Parts::find()?.get("bin"));
-    Home::with_qemu().map(|home| home.with_programs(programs))
+    let parts = Parts::find()?;
+    let mut home = Home::with_qemu()?;
+    home.programs = Some(parts.get("bin").into());
+    Some(home)
 }
 
 /// Whether this runs as root; else a line that says what is not tested.
