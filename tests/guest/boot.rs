@@ -1,7 +1,7 @@
 //! How guests are started: from a kernel, from a disk by SeaBIOS, from a CD-ROM by UEFI.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use pretty_assertions::assert_eq;
@@ -57,14 +57,26 @@ fn a_guest_is_started_from_a_disk_by_seabios() {
 #[test]
 fn a_guest_is_started_from_a_cdrom_by_uefi() {
     let Some(home) = home() else { return };
+    let Some((document, nvram)) = by_uefi(&home, "uefi") else { return };
+    let before = fs::read(&nvram).unwrap();
+    home.define(&document);
+
+    let said = Console::start(&home, "uefi").run();
+
+    assert!(said.starts_with("firmware uefi\n"), "{said}");
+    assert!(said.contains("disk sr0") && said.contains("ro=1"), "{said}");
+    assert!(fs::read(&nvram).unwrap() != before, "the firmware has written nothing");
+}
+
+/// A guest that UEFI starts from a CD-ROM, and its variables, where there is such firmware.
+pub(crate) fn by_uefi(home: &Home, name: &str) -> Option<(String, PathBuf)> {
     let code = Path::new(OVMF).join("OVMF_CODE_4M.fd");
     if !code.exists() {
         not_installed(&format!("{} is not installed", code.display()));
-        return;
+        return None;
     }
     let nvram = home.path("nvram.fd");
     fs::copy(Path::new(OVMF).join("OVMF_VARS_4M.fd"), &nvram).unwrap();
-    let before = fs::read(&nvram).unwrap();
     let os = format!(
         "    <type arch='x86_64' machine='q35'>hvm</type>
     <loader readonly='yes' type='pflash'>{}</loader>
@@ -76,17 +88,11 @@ fn a_guest_is_started_from_a_cdrom_by_uefi() {
     let boot = Path::new(Parts::find().unwrap().get("boot"));
     let cdrom = disk(boot, "raw", "sda", FIRST).replace("device='disk'", "device='cdrom'");
     // The boot loader does not find the memory it takes in the 256 MiB of other guests.
-    home.define(&document("uefi", &os, &cdrom).replace("'>256", "'>512"));
-
-    let said = Console::start(&home, "uefi").run();
-
-    assert!(said.starts_with("firmware uefi\n"), "{said}");
-    assert!(said.contains("disk sr0") && said.contains("ro=1"), "{said}");
-    assert!(fs::read(&nvram).unwrap() != before, "the firmware has written nothing");
+    Some((document(name, &os, &cdrom).replace("'>256", "'>512"), nvram))
 }
 
 /// A qcow2 image on top of a raw one, which stays as it is.
-fn overlay(home: &Home, base: &Path) -> std::path::PathBuf {
+fn overlay(home: &Home, base: &Path) -> PathBuf {
     let overlay = home.path("overlay.qcow2");
     let mut command = Command::new("qemu-img");
     command.args(["create", "-q", "-f", "qcow2", "-F", "raw", "-b"]).args([base, &overlay]);

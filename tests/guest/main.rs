@@ -18,6 +18,7 @@ mod console;
 mod disks;
 mod lifecycle;
 mod networks;
+mod opens;
 mod shares;
 mod supervisor;
 mod vsock;
