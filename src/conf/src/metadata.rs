@@ -20,7 +20,7 @@ impl Xml for Metadata {
         let mut seen: Vec<&str> = Vec::new();
         for child in el.children() {
             let name = child.name();
-            let message = match child.node().tag_name().namespace() {
+            let message = match child.namespace() {
                 None => format!("<{name}> in <metadata> has no namespace, and is not kept"),
                 Some(namespace) if seen.contains(&namespace) => {
                     format!(

@@ -1,9 +1,12 @@
 //! Reading: elements of the source, what of them was claimed, and the problems found on the way.
 
+use std::ops::Range;
+
 use base::{BadValue, words};
 use roxmltree::{Attribute, Node};
 
 use crate::problem::{Origin, Part, Problem, Severity, sort_problems};
+use crate::source::UNDECLARED;
 
 /// An XML namespace whose elements are modelled, under the prefix that is used for it here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +51,11 @@ impl<'a> El<'a> {
             }
             _ => false,
         }
+    }
+
+    /// Its namespace; a prefix that is not declared gives none.
+    pub fn namespace(self) -> Option<&'a str> {
+        self.node.tag_name().namespace().filter(|uri| *uri != UNDECLARED)
     }
 
     /// Where it stands.
@@ -166,12 +174,41 @@ impl<'a> Cursor<'a> {
         self.unused.push(name);
     }
 
+    /// Claims everything: there is no telling what would have been.
+    pub(crate) fn leave_all(&mut self) {
+        self.attributes.iter_mut().for_each(|(_, claimed)| *claimed = true);
+        self.children.iter_mut().for_each(|(_, claimed)| *claimed = true);
+        self.text_claimed = true;
+    }
+
+    /// What is said of a name with a prefix that is not declared.
+    fn undeclared(&self, prefix: &str, name: &str) -> (String, String) {
+        let known = self.el.namespaces.iter().find(|known| known.prefix == prefix);
+        let uri = known.map_or("…", |known| known.uri);
+        (
+            format!("'{prefix}:{name}' has no effect: the prefix '{prefix}' is not declared"),
+            format!("write xmlns:{prefix}='{uri}' in the root element"),
+        )
+    }
+
+    /// The prefix of an attribute, or of a child's name, as it is written.
+    fn prefix(&self, range: Range<usize>) -> &'a str {
+        let text = &self.el.node.document().input_text()[range];
+        text.trim_start_matches('<').split_once(':').map_or("", |(prefix, _)| prefix)
+    }
+
     /// Reports what nobody claimed.
     pub fn finish(self, reader: &mut Reader) {
         let element = self.el.name();
         let origin = self.el.origin();
         for (attribute, _) in self.attributes.iter().filter(|(_, claimed)| !claimed) {
             let name = attribute.name();
+            if attribute.namespace() == Some(UNDECLARED) {
+                let (message, help) = self.undeclared(self.prefix(attribute.range_qname()), name);
+                let part = Part::AttributeName(name.to_owned());
+                reader.push(Problem::warning(origin, part, message).help(help));
+                continue;
+            }
             if attribute.namespace().is_none() && self.ignored.contains(&name) {
                 continue;
             }
@@ -192,6 +229,11 @@ impl<'a> Cursor<'a> {
         }
         for (child, _) in self.children.iter().filter(|(_, claimed)| !claimed) {
             let name = child.name();
+            if child.node.tag_name().namespace() == Some(UNDECLARED) {
+                let (message, help) = self.undeclared(self.prefix(child.node.range()), name);
+                reader.push(Problem::warning(child.origin(), Part::Name, message).help(help));
+                continue;
+            }
             if self.ignored.iter().any(|ignored| child.is(ignored)) {
                 continue;
             }

@@ -7,6 +7,7 @@ use quick_xml::events::{BytesStart, Event};
 use quick_xml::reader::Reader as Tokens;
 
 use crate::element::El;
+use crate::source::UNDECLARED;
 
 /// libxml2 indents no deeper than this.
 const MAX_INDENT: usize = 30;
@@ -49,7 +50,7 @@ impl Foreign {
         let text = &node.document().input_text()[node.range()];
         let mut root = parse(text);
         let around = node.namespaces().map(|ns| (ns.name().unwrap_or_default(), ns.uri()));
-        let around: Vec<(&str, &str)> = around.collect();
+        let around: Vec<(&str, &str)> = around.filter(|(_, uri)| *uri != UNDECLARED).collect();
         let mut missing = Vec::new();
         root.undeclared(&mut Vec::new(), &mut missing);
         for prefix in missing {

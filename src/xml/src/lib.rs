@@ -138,11 +138,13 @@ pub fn read<T: Xml>(
     let el = El::new(document.root_element(), namespaces);
     let mut reader = Reader::default();
     if !el.is(root) {
-        reader.error(
-            el.origin(),
-            Part::Name,
-            format!("the document is a <{}>, not a <{root}>", el.name()),
-        );
+        let message = match el.namespace() {
+            Some(uri) => {
+                format!("<{}> is of the namespace '{uri}', and should have none", el.name())
+            }
+            None => format!("the document is a <{}>, not a <{root}>", el.name()),
+        };
+        reader.error(el.origin(), Part::Name, message);
         return Err(reader.into_problems());
     }
     let value = T::read(el, &mut reader);

@@ -3,10 +3,11 @@
 
 use std::cell::OnceCell;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use quick_xml::Reader as Tokens;
 use quick_xml::events::{BytesStart, Event};
-use roxmltree::{Document, Node, NodeId, ParsingOptions};
+use roxmltree::{Document, Error, Node, NodeId, ParsingOptions};
 
 use crate::problem::{Origin, Part, Problem};
 
@@ -18,6 +19,14 @@ const MAX_DEPTH: u32 = 256;
 const MAX_ATTRIBUTES: usize = 256;
 /// The most elements and texts of a document.
 const MAX_NODES: u32 = 1 << 17;
+/// The most prefixes without a declaration: each costs another look at the document.
+const MAX_UNDECLARED: usize = 8;
+
+/// The namespace of what has a prefix that the document does not declare.
+///
+/// libxml2 reads such a document, and what has the prefix is not found by anybody. The parser used
+/// here refuses it, and is given a text in which the prefixes are declared.
+pub(crate) const UNDECLARED: &str = "undeclared:";
 
 /// A document as text, and what to call it in messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +35,8 @@ pub struct Source {
     pub name: String,
     /// The text.
     pub text: String,
+    /// The text with declarations of all prefixes, if it was needed.
+    declared: OnceLock<String>,
 }
 
 /// A place in a [`Source`].
@@ -45,7 +56,7 @@ impl Source {
 
     /// A document that is text already.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { name: name.into(), text: text.into() }
+        Self { name: name.into(), text: text.into(), declared: OnceLock::new() }
     }
 
     /// Decodes a document: UTF-8, or Latin-1 where it declares itself as that, as libvirt takes
@@ -63,14 +74,14 @@ impl Source {
         }
         if declares_latin1(&bytes) {
             let text: String = bytes.iter().map(|byte| char::from(*byte)).collect();
-            return Ok(Self { name, text });
+            return Ok(Self::new(name, text));
         }
         match String::from_utf8(bytes) {
             Ok(mut text) => {
                 if text.starts_with('\u{feff}') {
                     text.remove(0);
                 }
-                Ok(Self { name, text })
+                Ok(Self::new(name, text))
             }
             Err(error) => {
                 let at = error.utf8_error().valid_up_to();
@@ -87,15 +98,26 @@ impl Source {
     pub(crate) fn parse(&self) -> Result<Document<'_>, Problem> {
         within_limits(&self.text)?;
         self.tree().map_err(|error| {
-            let pos = error.pos();
-            malformed(byte_at(&self.text, pos.row, pos.col), trimmed(&error.to_string()))
+            let text = self.declared.get().unwrap_or(&self.text);
+            let at = byte_at(text, error.pos().row, error.pos().col);
+            malformed(self.original(at), trimmed(&error.to_string()))
         })
     }
 
-    fn tree(&self) -> Result<Document<'_>, roxmltree::Error> {
-        let options =
-            ParsingOptions { allow_dtd: true, nodes_limit: MAX_NODES, ..ParsingOptions::default() };
-        Document::parse_with_options(&self.text, options)
+    fn tree(&self) -> Result<Document<'_>, Error> {
+        match tree(&self.text) {
+            Err(Error::UnknownNamespace(..)) => {
+                tree(self.declared.get_or_init(|| declared(&self.text)))
+            }
+            tree => tree,
+        }
+    }
+
+    /// Where a byte of the text that was parsed stands in the document.
+    fn original(&self, at: usize) -> usize {
+        let Some(declared) = self.declared.get() else { return at };
+        let added = declared.len() - self.text.len();
+        if at < behind_root_name(&self.text) { at } else { at.saturating_sub(added) }
     }
 
     /// Prepares to find where elements stand.
@@ -127,7 +149,8 @@ impl<'a> Places<'a> {
         let span = match (origin, part) {
             (_, Part::Byte(at)) => *at..(*at + 1).min(self.source.text.len()),
             (Origin::Element(number), part) => {
-                part_of(self.document()?.get_node(NodeId::new(number))?, part)
+                let span = part_of(self.document()?.get_node(NodeId::new(number))?, part);
+                self.source.original(span.start)..self.source.original(span.end)
             }
             (Origin::None | Origin::Step(_), _) => return None,
         };
@@ -139,6 +162,39 @@ impl<'a> Places<'a> {
 
     fn document(&self) -> Option<&Document<'a>> {
         self.document.get_or_init(|| self.source.tree().ok()).as_ref()
+    }
+}
+
+fn tree(text: &str) -> Result<Document<'_>, Error> {
+    let options =
+        ParsingOptions { allow_dtd: true, nodes_limit: MAX_NODES, ..ParsingOptions::default() };
+    Document::parse_with_options(text, options)
+}
+
+/// The text with a declaration of each prefix that has none.
+fn declared(text: &str) -> String {
+    let at = behind_root_name(text);
+    let mut declared = text.to_owned();
+    for _ in 0..MAX_UNDECLARED {
+        let Err(Error::UnknownNamespace(prefix, _)) = tree(&declared) else { break };
+        declared.insert_str(at, &format!(" xmlns:{prefix}='{UNDECLARED}'"));
+    }
+    declared
+}
+
+/// The byte behind the name of the root element.
+fn behind_root_name(text: &str) -> usize {
+    let mut tokens = Tokens::from_str(text);
+    tokens.config_mut().check_end_names = false;
+    loop {
+        let at = tokens.buffer_position() as usize;
+        match tokens.read_event() {
+            Ok(Event::Start(start) | Event::Empty(start)) => {
+                return at + '<'.len_utf8() + start.name().as_ref().len();
+            }
+            Ok(Event::Eof) | Err(_) => return 0,
+            Ok(_) => {}
+        }
     }
 }
 
@@ -159,6 +215,20 @@ fn part_of(node: Node<'_, '_>, part: &Part) -> Range<usize> {
             .attributes()
             .find(|found| found.name() == attribute)
             .map_or_else(name, |found| found.range_qname()),
+        Part::Within(path) => {
+            let (elements, attribute) = path.split_once('@').unwrap_or((path, ""));
+            let mut node = node;
+            for element in elements.split('/') {
+                match node.children().find(|child| child.has_tag_name(element)) {
+                    Some(child) => node = child,
+                    None => return part_of(node, &Part::Name),
+                }
+            }
+            match attribute {
+                "" => part_of(node, &Part::Text),
+                _ => part_of(node, &Part::Attribute(attribute.to_owned())),
+            }
+        }
         Part::Text => node
             .children()
             .find(|child| child.is_text() && !child.text().unwrap_or_default().trim().is_empty())
@@ -275,6 +345,25 @@ mod tests {
         assert!(Source::new("a.xml", "<!DOCTYPE a><a/>").parse().is_ok());
         let bomb = "<!DOCTYPE a [<!ENTITY b 'bb'>]><a>&b;</a>";
         assert!(message(bomb).0.starts_with("the document defines entities"));
+    }
+
+    #[test]
+    fn prefixes_without_a_declaration_are_read_and_places_stay() {
+        let source = Source::new("a.xml", "<?x?>\n<a><p:b q:c='1'/><d>e</d></a>");
+        let tree = source.parse().unwrap();
+        let b = tree.root_element().first_element_child().unwrap();
+        assert_eq!(b.tag_name().namespace(), Some(UNDECLARED));
+        assert_eq!(b.attributes().next().unwrap().namespace(), Some(UNDECLARED));
+        let d = Origin::Element(b.next_sibling().unwrap().id().get());
+        let place = source.place(d, &Part::Text).unwrap();
+        assert_eq!((place.line, place.column), (2, 21));
+        assert_eq!(&source.text[place.span], "e");
+    }
+
+    #[test]
+    fn many_prefixes_without_a_declaration_are_refused() {
+        let elements: String = (0..100).map(|n| format!("<p{n}:a/>")).collect();
+        assert_eq!(message(&format!("<a>{elements}</a>")).0, "an unknown namespace prefix 'p8'");
     }
 
     #[test]

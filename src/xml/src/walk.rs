@@ -213,6 +213,8 @@ fn read_value(
 pub fn read_keyed(value: &mut dyn Keyed, cursor: &mut Cursor<'_>, reader: &mut Reader) {
     if select(value, cursor, reader) {
         read_variant(value, cursor, reader);
+    } else if !value.is_optional() {
+        cursor.leave_all();
     }
 }
 
