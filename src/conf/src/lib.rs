@@ -44,6 +44,7 @@ pub use device::Devices;
 pub use device_info::DeviceInfo;
 pub use domain::{Domain, DomainType};
 pub use parse::{parse, print, schema};
+pub use printed::printed;
 
 #[cfg(test)]
 mod testing;

@@ -8,7 +8,7 @@ use crate::domain::Domain;
 use crate::os::OsKind;
 
 /// The domain as it is printed.
-pub(crate) fn printed(domain: &Domain) -> Cow<'_, Domain> {
+pub fn printed(domain: &Domain) -> Cow<'_, Domain> {
     let mut domain = Cow::Borrowed(domain);
     boot_of_bootloader(&mut domain);
     console_of_serial(&mut domain);

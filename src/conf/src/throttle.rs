@@ -70,6 +70,46 @@ impl Iotune {
         let nameless = Self { group_name: None, ..self.clone() };
         nameless != Self::default()
     }
+
+    /// Limits of which one includes the other: the names of the total and of the part.
+    ///
+    /// libvirt: `virDomainDiskDefValidate`.
+    pub fn contradictions(&self) -> Vec<(&'static str, &'static str)> {
+        let (limits, bursts) = (&self.limits, &self.bursts);
+        let pairs = [
+            ("total_bytes_sec", limits.total_bytes_sec, "read_bytes_sec", limits.read_bytes_sec),
+            ("total_bytes_sec", limits.total_bytes_sec, "write_bytes_sec", limits.write_bytes_sec),
+            ("total_iops_sec", limits.total_iops_sec, "read_iops_sec", limits.read_iops_sec),
+            ("total_iops_sec", limits.total_iops_sec, "write_iops_sec", limits.write_iops_sec),
+            (
+                "total_bytes_sec_max",
+                bursts.total_bytes_sec_max,
+                "read_bytes_sec_max",
+                bursts.read_bytes_sec_max,
+            ),
+            (
+                "total_bytes_sec_max",
+                bursts.total_bytes_sec_max,
+                "write_bytes_sec_max",
+                bursts.write_bytes_sec_max,
+            ),
+            (
+                "total_iops_sec_max",
+                bursts.total_iops_sec_max,
+                "read_iops_sec_max",
+                bursts.read_iops_sec_max,
+            ),
+            (
+                "total_iops_sec_max",
+                bursts.total_iops_sec_max,
+                "write_iops_sec_max",
+                bursts.write_iops_sec_max,
+            ),
+        ];
+        let both =
+            pairs.into_iter().filter(|(_, total, _, part)| total.is_some() && part.is_some());
+        both.map(|(total, _, part, _)| (total, part)).collect()
+    }
 }
 
 /// What is allowed all the time. Absent: as much as can be.

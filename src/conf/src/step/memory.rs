@@ -35,6 +35,14 @@ pub fn totals(domain: &mut Domain, is_new: bool, problems: &mut Vec<Problem>) {
                 .help("say how much in <memory>, memory devices included, or in <cpu><numa>"),
         );
     }
+    if let Some(current) = domain.current_memory.filter(|current| current.0 > total.0) {
+        let message = format!(
+            "<currentMemory> is {} KiB, more than the guest has: it becomes {} KiB",
+            current.0, total.0
+        );
+        let part = Part::Within("currentMemory".to_owned());
+        problems.push(Problem::warning(domain.origin, part, message));
+    }
     domain.current_memory = Some(
         domain.current_memory.filter(|current| (1..=total.0).contains(&current.0)).unwrap_or(total),
     );

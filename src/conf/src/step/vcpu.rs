@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use base::YesNo;
-use xml::{Origin, Part, Problem};
+use xml::{Part, Problem};
 
 use crate::domain::Domain;
 use crate::vcpu::{Vcpu, VcpuState, Vcpus};
@@ -14,7 +14,7 @@ use crate::vcpu::{Vcpu, VcpuState, Vcpus};
 /// libvirt: `virDomainVcpuParse`.
 pub fn default_vcpus(domain: &mut Domain, problems: &mut Vec<Problem>) {
     let vcpu = domain.vcpu.get_or_insert_with(Vcpu::default);
-    let Some(Vcpus { vcpus, .. }) = &mut domain.vcpus else { return };
+    let Some(Vcpus { vcpus, origin: list }) = &mut domain.vcpus else { return };
     let mut listed: BTreeMap<u32, VcpuState> = BTreeMap::new();
     for state in vcpus.drain(..) {
         let part = || Part::Attribute("id".to_owned());
@@ -34,7 +34,7 @@ pub fn default_vcpus(domain: &mut Domain, problems: &mut Vec<Problem>) {
     *vcpus = (0..vcpu.maximum)
         .map(|id| {
             listed.remove(&id).unwrap_or_else(|| VcpuState {
-                origin: Origin::Step("vcpus"),
+                origin: *list,
                 id,
                 ..VcpuState::default()
             })

@@ -8,34 +8,20 @@ use xml::{Part, Problem};
 
 use super::context::Context;
 
-/// The number of COM ports.
-const COM_PORTS: u32 = 4;
+/// The number of COM ports of a machine.
+///
+/// libvirt: `VIR_MAX_ISA_SERIAL_PORTS`.
+pub(crate) const COM_PORTS: u32 = 4;
 
 /// Serial ports that the document calls COM ports get the lowest free numbers.
 ///
-/// libvirt: `virDomainDefParseXML` with `virDomainChrIsaSerial...`, `qemuDomainISASerial...`.
+/// libvirt: `virDomainChrIsaSerialDefPostParse`.
 pub(super) fn isa_serial_ports(domain: &mut Domain, context: &mut Context<'_>) {
     let is_isa = |serial: &Serial| serial.target.kind == Some(SerialTargetType::IsaSerial);
     let mut taken = [false; COM_PORTS as usize];
     for serial in domain.devices.serials.iter().filter(|serial| is_isa(serial)) {
-        let Some(port) = serial.target.port else { continue };
-        let part = Part::Attribute("port".to_owned());
-        match taken.get_mut(port as usize) {
-            None => {
-                let message = format!("there is no COM port with number {port}");
-                context.problems.push(
-                    Problem::error(serial.target.origin, part, message)
-                        .expected(format!("a number from 0 to {}", COM_PORTS - 1)),
-                );
-            }
-            Some(true) => {
-                let message = format!("two serial ports have number {port}");
-                context.problems.push(
-                    Problem::error(serial.target.origin, part, message)
-                        .help("leave 'port' out to have one chosen"),
-                );
-            }
-            Some(free) => *free = true,
+        if let Some(free) = serial.target.port.and_then(|port| taken.get_mut(port as usize)) {
+            *free = true;
         }
     }
     for serial in domain.devices.serials.iter_mut().filter(|serial| is_isa(serial)) {

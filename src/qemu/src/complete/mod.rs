@@ -38,6 +38,7 @@ use crate::host::Host;
 use crate::validate::validate;
 
 pub use adapt::adapt;
+pub(crate) use chardev::COM_PORTS;
 pub(crate) use firmware::{find as find_firmware, none_found as no_firmware_found};
 pub use identity::keep_identity;
 

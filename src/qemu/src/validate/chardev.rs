@@ -14,7 +14,8 @@ use conf::device::serial::{SerialTargetModel, SerialTargetType};
 use conf::device::smartcard::SmartcardMode;
 use xml::{Origin, Part};
 
-use super::{Check, Rule};
+use super::{Check, Rule, within};
+use crate::complete::COM_PORTS;
 
 pub(super) const RULES: &[Rule] = &[
     Rule::new("chardev-source-is-complete", "QEMU must know what to open", complete),
@@ -22,8 +23,38 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new("reconnect-is-possible", "only one who connects can connect again", reconnect),
     Rule::new("serial-is-of-pc", "other architectures have ports of their own", serial_kind),
     Rule::new("serial-address-fits", "each kind of port has its own kind of place", serial_address),
+    Rule::new("com-ports-differ", "a machine has few, each with its number", com_ports),
     Rule::new("console-is-of-pc", "other hypervisors have consoles of their own", console_kind),
 ];
+
+/// Ports become COM ports also by default, which libvirt looks at only when it reads the stored
+/// document, and refuses then.
+///
+/// libvirt: `virDomainChrIsaSerialDefPostParse`.
+fn com_ports(check: &mut Check<'_>) {
+    let mut taken = [false; COM_PORTS as usize];
+    for serial in &check.domain.devices.serials {
+        if serial.target.kind != Some(SerialTargetType::IsaSerial) {
+            continue;
+        }
+        let Some(port) = serial.target.port else { continue };
+        let (message, help) = match taken.get_mut(port as usize) {
+            Some(free) if !*free => {
+                *free = true;
+                continue;
+            }
+            Some(_) => (
+                format!("two serial ports have number {port}"),
+                "leave 'port' out to have one chosen".to_owned(),
+            ),
+            None => (
+                format!("this would be COM port {port}; a machine has 0 to {}", COM_PORTS - 1),
+                "use <target type='pci-serial'/>, or a <channel>".to_owned(),
+            ),
+        };
+        check.refuse(serial.origin, within("target@port"), message, help);
+    }
+}
 
 /// Every source, with where it was written and whether completion of a start can name its socket.
 pub(super) fn sources(domain: &Domain) -> Vec<(Origin, &Chardev, bool)> {

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use conf::address::Address;
 use conf::device::{DeviceId, DeviceKind};
-use xml::{Origin, Part};
+use xml::Origin;
 
-use super::{Check, Rule};
+use super::{Check, Rule, within};
 
 pub(super) const RULES: &[Rule] = &[
     Rule::new("address-is-of-pc", "other architectures have buses of their own", of_pc),
@@ -31,7 +31,7 @@ fn of_pc(check: &mut Check<'_>) {
             _ => continue,
         };
         let message = format!("a PC has no address of type '{name}'");
-        check.refuse(device.origin(), Part::Name, message, "leave out <address>");
+        check.refuse(device.origin(), within("address@type"), message, "leave out <address>");
     }
 }
 
@@ -43,7 +43,7 @@ fn loadparm(check: &mut Check<'_>) {
         if !(1..=8).contains(&loadparm.len()) || !loadparm.chars().all(is_plain) {
             let message = format!("'{loadparm}' is not a value of 'loadparm'");
             let help = "write 1 to 8 letters, digits, '.' or blanks, or leave it out";
-            check.refuse(device.origin(), Part::Name, message, help);
+            check.refuse(device.origin(), within("boot@loadparm"), message, help);
         }
     }
 }
@@ -53,7 +53,7 @@ fn unassigned(check: &mut Check<'_>) {
         let address = device.info().and_then(|info| info.address.as_ref());
         if matches!(address, Some(Address::Unassigned)) && id.kind != DeviceKind::Hostdev {
             let message = "only a device of the host can be kept out of the guest";
-            check.refuse(device.origin(), Part::Name, message, "leave out <address>");
+            check.refuse(device.origin(), within("address@type"), message, "leave out <address>");
         }
     }
 }
@@ -64,11 +64,11 @@ fn pci_knobs(check: &mut Check<'_>) {
         let can = matches!(info.address, None | Some(Address::Pci(_) | Address::Unassigned));
         if info.acpi_index.is_some() && !can {
             let message = "only a PCI device has an ACPI index";
-            check.refuse(device.origin(), Part::Name, message, "leave out <acpi>");
+            check.refuse(device.origin(), within("acpi"), message, "leave out <acpi>");
         }
         if info.rom.is_some() && !can {
             let message = "only a PCI device has a ROM";
-            check.refuse(device.origin(), Part::Name, message, "leave out <rom>");
+            check.refuse(device.origin(), within("rom"), message, "leave out <rom>");
         }
     }
 }
@@ -83,7 +83,8 @@ fn aliases(check: &mut Check<'_>) {
         let Some(alias) = device.info().and_then(|info| info.alias.as_ref()) else { continue };
         if !is_twin && seen.insert(alias.as_str(), device.origin()).is_some() {
             let message = format!("another device has the alias '{}', too", alias.as_str());
-            check.refuse(device.origin(), Part::Name, message, "name each device differently");
+            let help = "name each device differently";
+            check.refuse(device.origin(), within("alias@name"), message, help);
         }
     }
 }

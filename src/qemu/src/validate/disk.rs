@@ -13,7 +13,7 @@ use conf::device::disk::source::Source;
 use conf::device::disk::{BackingStore, Bus};
 use xml::{Origin, Part};
 
-use super::{Check, Rule, attribute};
+use super::{Check, Rule, attribute, within};
 
 pub(super) const RULES: &[Rule] = &[
     Rule::new("disk-has-a-source", "only a drive with a medium to change can be empty", empty),
@@ -134,7 +134,7 @@ fn address(check: &mut Check<'_>) {
         if !fits {
             let message = format!("a disk on the bus '{bus}' has no such <address>");
             let help = format!("write <address type='{wanted}' …/>, or leave it out");
-            check.refuse(disk.origin, Part::Name, message, help);
+            check.refuse(disk.origin, within("address@type"), message, help);
             return;
         }
         if let Some(Address::Drive(drive)) = &disk.info.address {
@@ -147,7 +147,8 @@ fn address(check: &mut Check<'_>) {
             for (part, number, _) in wrong.into_iter().filter(|(_, n, zero)| *zero && *n != 0) {
                 let message = format!("the <address> of a disk on '{bus}' has no {part} {number}");
                 let help = format!("write {part}='0'");
-                check.refuse(disk.origin, Part::Name, message, help);
+                let place = within(format!("address@{part}"));
+                check.refuse(disk.origin, place, message, help);
             }
         }
     });
@@ -181,7 +182,7 @@ fn lun(check: &mut Check<'_>) {
         }
         if disk.driver.format.is_some_and(|format| format != StorageFormat::Raw) {
             let message = "a SCSI device that is passed through has no image format";
-            check.refuse(disk.driver.origin, attribute("type"), message, "write type='raw'");
+            check.refuse(disk.origin, within("driver@type"), message, "write type='raw'");
         }
         let given = [
             ("wwn", disk.wwn.is_some()),
@@ -191,7 +192,7 @@ fn lun(check: &mut Check<'_>) {
         ];
         for (name, _) in given.into_iter().filter(|(_, given)| *given) {
             let message = format!("a SCSI device that is passed through has its own <{name}>");
-            check.refuse(disk.origin, Part::Name, message, format!("leave out <{name}>"));
+            check.refuse(disk.origin, within(name), message, format!("leave out <{name}>"));
         }
     });
 }
@@ -215,7 +216,7 @@ fn virtio_only(check: &mut Check<'_>) {
         ];
         for (name, _) in given.into_iter().filter(|(_, given)| *given) {
             let message = format!("'{name}' is for bus='virtio', not '{bus}'");
-            check.refuse(driver.origin, attribute(name), message, "leave it out");
+            check.refuse(disk.origin, within(format!("driver@{name}")), message, "leave it out");
         }
         if disk.model.is_some() {
             let message = format!("'model' is for bus='virtio', not '{bus}'");
@@ -237,7 +238,7 @@ fn scsi_texts(check: &mut Check<'_>) {
         for (name, _) in given.into_iter().filter(|(_, wrong)| *wrong) {
             let message = format!("a disk on the bus '{bus}' has no <{name}>");
             let help = format!("leave it out, or write bus='scsi' in <target> ({name} of SCSI)");
-            check.refuse(disk.origin, Part::Name, message, help);
+            check.refuse(disk.origin, within(name), message, help);
         }
         if disk.target.rotation_rate.is_some() && !(scsi || ide || bus == Bus::Sata) {
             let message = format!("a disk on the bus '{bus}' has no rotation rate");
@@ -273,7 +274,7 @@ fn formats(check: &mut Check<'_>) {
         let is_qcow2 = disk.driver.format == Some(StorageFormat::Qcow2);
         for (name, _) in needs_qcow2.into_iter().filter(|(_, given)| *given && !is_qcow2) {
             let message = format!("'{name}' is for images of the format qcow2");
-            check.refuse(disk.driver.origin, attribute(name), message, "leave it out");
+            check.refuse(disk.origin, within(format!("driver@{name}")), message, "leave it out");
         }
     });
 }
@@ -350,7 +351,7 @@ fn shared(check: &mut Check<'_>) {
         if disk.shareable && !disk.readonly && format != StorageFormat::Raw {
             let message = format!("a shared disk cannot be of the format '{format}'");
             let help = "use a raw image, or leave out <shareable/>";
-            check.refuse(disk.driver.origin, attribute("type"), message, help);
+            check.refuse(disk.origin, within("driver@type"), message, help);
         }
     });
 }
@@ -362,12 +363,11 @@ fn readonly(check: &mut Check<'_>) {
         if disk.readonly && is_plain && matches!(bus, Bus::Ide | Bus::Sata) {
             let message = format!("a disk on the bus '{bus}' cannot be read-only");
             let help = "write bus='virtio' or 'scsi', or leave out <readonly/>";
-            check.refuse(disk.origin, Part::Name, message, help);
+            check.refuse(disk.origin, within("readonly"), message, help);
         }
         if disk.readonly && disk.driver.copy_on_read == Some(OnOff::On) {
             let message = "copy_on_read='on' writes to the image, which is read-only";
-            let origin = disk.driver.origin;
-            check.refuse(origin, attribute("copy_on_read"), message, "leave it out");
+            check.refuse(disk.origin, within("driver@copy_on_read"), message, "leave it out");
         }
         let problem = match () {
             () if !disk.is_transient() => None,
@@ -380,7 +380,7 @@ fn readonly(check: &mut Check<'_>) {
             () => None,
         };
         if let Some(message) = problem {
-            check.refuse(disk.origin, Part::Name, message, "leave out <transient/>");
+            check.refuse(disk.origin, within("transient"), message, "leave out <transient/>");
         }
     });
 }
@@ -391,7 +391,7 @@ fn native_io(check: &mut Check<'_>) {
         if disk.driver.io == Some(Io::Native) && !is_direct {
             let message = "io='native' needs a cache mode that does not use the page cache";
             let help = "write cache='none' or 'directsync', or io='threads' or 'io_uring'";
-            check.refuse(disk.driver.origin, attribute("io"), message, help);
+            check.refuse(disk.origin, within("driver@io"), message, help);
         }
     });
 }
@@ -419,7 +419,12 @@ fn throttling(check: &mut Check<'_>) {
         }
         if tune.group_name.is_some() && !tune.has_limits() {
             let message = "<group_name> alone limits nothing";
-            check.refuse(tune.origin, Part::Name, message, "add a limit, or leave out <iotune>");
+            let help = "add a limit, or leave out <iotune>";
+            check.refuse(tune.origin, within("group_name"), message, help);
+        }
+        for (total, part) in tune.contradictions() {
+            let message = format!("<{total}> is for reading and writing, <{part}> for one of them");
+            check.refuse(tune.origin, within(part), message, "leave out one of the two");
         }
     });
     let groups = check.domain.throttle_groups.as_ref();
@@ -448,7 +453,7 @@ fn vhost(check: &mut Check<'_>) {
         let is_direct = matches!(disk.driver.cache, Some(Cache::None | Cache::Directsync));
         if matches!(disk.source, Source::VhostVdpa(_)) && !is_direct {
             let message = "a vDPA disk needs cache='none' or 'directsync'";
-            check.refuse(disk.driver.origin, attribute("cache"), message, "write cache='none'");
+            check.refuse(disk.origin, within("driver@cache"), message, "write cache='none'");
         }
     });
 }
@@ -457,16 +462,16 @@ fn iothread(check: &mut Check<'_>) {
     let threads = check.domain.iothread_numbers();
     each(check, |check, disk| {
         let Some(thread) = disk.driver.iothread else { return };
-        let (origin, bus) = (disk.driver.origin, bus_of(disk));
+        let bus = bus_of(disk);
         if bus != Bus::Virtio {
             let message =
                 format!("a disk on the bus '{bus}' is served by no I/O thread of its own");
             let help = "leave out 'iothread'; for bus='scsi' it belongs to the controller";
-            check.refuse(origin, attribute("iothread"), message, help);
+            check.refuse(disk.origin, within("driver@iothread"), message, help);
         } else if !threads.contains(&thread.get()) {
             let message = format!("there is no I/O thread {thread}");
             let help = "say how many there are in <iothreads>";
-            check.refuse(origin, attribute("iothread"), message, help);
+            check.refuse(disk.origin, within("driver@iothread"), message, help);
         }
     });
 }
@@ -479,11 +484,11 @@ fn serial(check: &mut Check<'_>) {
         if !serial.chars().all(plain) {
             let message = format!("'{}' has characters that no <serial> may have", serial.0);
             let help = "use letters, digits, blanks, '-', '_', '.' and '+'";
-            check.refuse(disk.origin, Part::Name, message, help);
+            check.refuse(disk.origin, within("serial"), message, help);
         }
         if bus_of(disk) == Bus::Sd {
             let message = "a disk on the bus 'sd' has no <serial>";
-            check.refuse(disk.origin, Part::Name, message, "leave it out");
+            check.refuse(disk.origin, within("serial"), message, "leave it out");
         }
     });
 }

@@ -4,9 +4,8 @@
 
 use conf::Domain;
 use conf::device::disk::Disk;
-use xml::Part;
 
-use super::{Check, Rule, attribute};
+use super::{Check, Rule, attribute, within};
 
 pub(super) const RULES: &[Rule] = &[
     Rule::new("disk-names-differ", "a name stands for one disk", names),
@@ -45,7 +44,7 @@ fn wwns(check: &mut Check<'_>) {
     for (before, disk) in pairs(check.domain) {
         if disk.wwn.is_some() && before.wwn == disk.wwn {
             let message = format!("disk '{}' has the same <wwn>", before.name());
-            check.refuse(disk.origin, Part::Name, message, "give each disk its own");
+            check.refuse(disk.origin, within("wwn"), message, "give each disk its own");
         }
     }
 }
@@ -67,7 +66,7 @@ fn places(check: &mut Check<'_>) {
             );
             check.refuse(
                 disk.origin,
-                Part::Name,
+                within("address"),
                 message,
                 "give them different addresses or names",
             );

@@ -5,9 +5,8 @@
 use conf::DomainType;
 use conf::architecture::Architecture;
 use conf::os::OsKind;
-use xml::Part;
 
-use super::{Check, Rule, attribute};
+use super::{Check, Rule, attribute, within};
 
 pub(super) const RULES: &[Rule] = &[
     Rule::new("name-is-a-file-name", "files of the guest carry its name", name),
@@ -23,7 +22,7 @@ pub(super) const RULES: &[Rule] = &[
 fn name(check: &mut Check<'_>) {
     if check.domain.name.contains('/') {
         let message = format!("'{}' cannot be the name of a guest", check.domain.name);
-        check.refuse(check.domain.origin, Part::Name, message, "leave out each '/'");
+        check.refuse(check.domain.origin, within("name"), message, "leave out each '/'");
     }
 }
 
@@ -31,7 +30,7 @@ fn os_is_hvm(check: &mut Check<'_>) {
     let os = &check.domain.os;
     if os.kind.kind != OsKind::Hvm {
         let message = format!("QEMU runs no guests of the type '{}'", os.kind.kind);
-        check.refuse(os.origin, Part::Name, message, "write <type>hvm</type>");
+        check.refuse(os.origin, within("type"), message, "write <type>hvm</type>");
     }
 }
 
@@ -51,7 +50,7 @@ fn architecture(check: &mut Check<'_>) {
         );
         check.refuse(
             check.domain.os.origin,
-            attribute("arch"),
+            within("type@arch"),
             message,
             "name another <emulator>, or another architecture",
         );
@@ -83,7 +82,7 @@ fn machine(check: &mut Check<'_>) {
             |near| format!("did you mean '{near}'?"),
         );
         let message = format!("'{}' has no machine '{name}'", check.capabilities.binary);
-        check.refuse(os.origin, attribute("machine"), message, help);
+        check.refuse(os.origin, within("type@machine"), message, help);
     }
 }
 
@@ -94,7 +93,7 @@ fn acpi(check: &mut Check<'_>) {
         && has_none
     {
         let message = format!("the machine '{name}' has no ACPI");
-        check.refuse(features.origin, Part::Name, message, "leave out <acpi/>");
+        check.refuse(features.origin, within("acpi"), message, "leave out <acpi/>");
     }
 }
 

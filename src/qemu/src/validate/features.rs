@@ -5,9 +5,8 @@
 use base::{OnOff, YesNo};
 use conf::cpu::CpuMode;
 use conf::features::{Enlightenments, Features, Hyperv};
-use xml::Part;
 
-use super::{Check, Rule};
+use super::{Check, Rule, within};
 
 pub(super) const RULES: &[Rule] = &[
     Rule::new("feature-is-of-x86", "a feature of another architecture is not there", of_x86),
@@ -43,7 +42,7 @@ fn of_x86(check: &mut Check<'_>) {
     for (name, _) in given.into_iter().filter(|(_, given)| *given) {
         let architecture = check.domain.os.kind.architecture.unwrap_or_default();
         let message = format!("guests of {architecture} have no feature <{name}>");
-        check.refuse(features.origin, Part::Name, message, format!("leave out <{name}>"));
+        check.refuse(features.origin, within(name), message, format!("leave out <{name}>"));
     }
 }
 
@@ -54,7 +53,7 @@ fn vmport(check: &mut Check<'_>) {
     {
         check.refuse(
             features.origin,
-            Part::Name,
+            within("vmport@state"),
             "<vmport state='on'/> needs the PS/2 controller, which is off",
             "leave out <ps2 state='off'/>, or <vmport>",
         );
@@ -83,7 +82,7 @@ fn enlightenments(check: &mut Check<'_>) {
         let message = format!("<{name}> of <hyperv> needs <{needed}>");
         check.refuse(
             features.origin,
-            Part::Name,
+            within(format!("hyperv/{name}")),
             message,
             format!("add <{needed} state='on'/> to <hyperv>"),
         );
@@ -101,7 +100,7 @@ fn dedicated(check: &mut Check<'_>) {
     if hint == Some(OnOff::On) && !is_of_host {
         check.refuse(
             features.origin,
-            Part::Name,
+            within("kvm/hint-dedicated@state"),
             "<hint-dedicated state='on'/> needs a processor that is the host's",
             "write <cpu mode='host-passthrough'/>",
         );
@@ -114,6 +113,6 @@ fn async_teardown(check: &mut Check<'_>) {
         check.capabilities.options.get("run-with").is_some_and(|p| p.contains("async-teardown"));
     if features.async_teardown == Some(YesNo::Yes) && !can {
         let message = "this QEMU has no asynchronous teardown";
-        check.refuse(features.origin, Part::Name, message, "leave out <async-teardown>");
+        check.refuse(features.origin, within("async-teardown"), message, "leave it out");
     }
 }

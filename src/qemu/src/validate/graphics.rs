@@ -47,7 +47,13 @@ fn there(check: &mut Check<'_>) {
         };
         if !check.capabilities.displays.contains(name) {
             let message = format!("this QEMU has no display of type '{name}'");
-            check.refuse(graphics.origin, attribute("type"), message, "write type='vnc'");
+            let others = check.capabilities.displays.iter().map(String::as_str);
+            let others: Vec<&str> = others.filter(|other| *other != "desktop").collect();
+            let help = match &others[..] {
+                [] => "leave it out, or use another QEMU".to_owned(),
+                others => format!("use another QEMU, or one of: {}", others.join(", ")),
+            };
+            check.refuse(graphics.origin, attribute("type"), message, help);
         }
     });
 }

@@ -103,6 +103,11 @@ fn attribute(name: &str) -> Part {
     Part::Attribute(name.to_owned())
 }
 
+/// Something in an element; see [`Part::Within`].
+fn within(path: impl Into<String>) -> Part {
+    Part::Within(path.into())
+}
+
 /// A rule that every domain must keep.
 #[derive(Clone, Copy, Debug)]
 pub struct Rule {

@@ -8,7 +8,7 @@ use conf::lifecycle::LifecycleAction;
 use conf::os::{FirmwareKind, LoaderKind};
 use xml::Part;
 
-use super::{Check, Rule, attribute};
+use super::{Check, Rule, attribute, within};
 use crate::machine::Family;
 
 pub(super) const QEMU_RULES: &[Rule] = &[
@@ -71,7 +71,7 @@ fn lifecycle(check: &mut Check<'_>) {
             && (is_preserved || is_dumped || action == LifecycleAction::RenameRestart)
         {
             let message = format!("QEMU cannot '{action}' a guest as <{name}> asks for");
-            check.refuse(domain.origin, Part::Name, message, "write 'destroy' or 'restart'");
+            check.refuse(domain.origin, within(name), message, "write 'destroy' or 'restart'");
         }
     }
     if domain.on_poweroff == Some(LifecycleAction::Restart)
@@ -79,7 +79,7 @@ fn lifecycle(check: &mut Check<'_>) {
     {
         check.refuse(
             domain.origin,
-            Part::Name,
+            within("on_poweroff"),
             "QEMU cannot restart a guest that powers off and end one that reboots",
             "write 'destroy' in <on_poweroff>, or 'restart' in <on_reboot>",
         );
@@ -91,7 +91,7 @@ fn bootloader(check: &mut Check<'_>) {
     if domain.bootloader.is_some() || domain.bootloader_args.is_some() {
         check.refuse(
             domain.origin,
-            Part::Name,
+            within(if domain.bootloader.is_some() { "bootloader" } else { "bootloader_args" }),
             "QEMU has no use for a <bootloader> of the host",
             "leave out <bootloader> and <bootloader_args>",
         );
