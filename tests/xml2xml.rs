@@ -1,0 +1,86 @@
+//! Documents as they are stored, compared with those in `tests/xml2xml`: `NAME.xml` becomes
+//! `NAME.out.xml` (absent: it stays as it is), or is refused with what `NAME.err` says. Where there
+//! are warnings about a document that is stored, they are in `NAME.warnings`.
+//!
+//! What is unusual about a case stands on its first line; see `tests/golden`. `strict` and `adapt`
+//! are the options of the program.
+
+mod golden;
+
+use std::process::ExitCode;
+
+use golden::Case;
+use libtest_mimic::Failed;
+use qemu::{CompleteDomain, Mode};
+use xml::{Problem, Source};
+
+fn main() -> ExitCode {
+    golden::main("xml2xml", &[".out.xml"], &["strict", "adapt"], run)
+}
+
+fn run(case: Case) -> Result<(), Failed> {
+    let refused = |problems: &[Problem]| {
+        let text = golden::lines(&case.shown(problems));
+        case.expect(&[("err", text), ("out.xml", None), ("warnings", None)])
+    };
+    match stored(&case, &case.source, case.mode) {
+        Ok((_, warnings)) if case.words.contains("strict") && !warnings.is_empty() => {
+            refused(&warnings)
+        }
+        Ok((domain, warnings)) => {
+            let text = conf::print(&domain);
+            stays_the_same(&case, &domain, &text)?;
+            let changed = text != case.source.text;
+            let warnings = golden::lines(&case.shown(&warnings));
+            case.expect(&[
+                ("err", None),
+                ("out.xml", changed.then_some(text)),
+                ("warnings", warnings),
+            ])
+        }
+        Err(problems) => refused(&problems),
+    }
+}
+
+/// What would be stored of a document, and the warnings; or what is wrong.
+fn stored(
+    case: &Case,
+    source: &Source,
+    mode: Mode,
+) -> Result<(CompleteDomain, Vec<Problem>), Vec<Problem>> {
+    let (mut domain, mut problems) = conf::parse(source)?;
+    if case.words.contains("adapt") {
+        qemu::complete::adapt(&mut domain, &case.host);
+    }
+    match qemu::complete(domain, &case.capabilities, &case.host, mode) {
+        Ok(completion) => {
+            problems.extend(completion.problems);
+            xml::sort_problems(&mut problems);
+            Ok((completion.domain, problems))
+        }
+        Err(more) => {
+            problems.extend(more);
+            xml::sort_problems(&mut problems);
+            Err(problems)
+        }
+    }
+}
+
+/// What is stored reads back to the same domain, without a warning, and storing it again or
+/// starting from it changes nothing.
+fn stays_the_same(case: &Case, domain: &CompleteDomain, text: &str) -> Result<(), Failed> {
+    let source = Source::new("stored", text);
+    for mode in [Mode::Define, Mode::Reload] {
+        let (again, warnings) = stored(case, &source, mode)
+            .map_err(|problems| format!("what is stored is refused: {problems:?}"))?;
+        golden::same(text, &conf::print(&again))
+            .map_err(|difference| format!("stored again, {mode:?}, it changes: {difference}"))?;
+        if conf::printed(&again) != conf::printed(domain) {
+            return Err(format!("read back, {mode:?}, it is another domain").into());
+        }
+        if let Some(warning) = warnings.first() {
+            return Err(format!("what is stored is warned of: {warning}").into());
+        }
+    }
+    Ok(())
+}
