@@ -8,7 +8,7 @@ use xml::Problem;
 
 use crate::comparison::Comparison;
 use crate::corpus::{Corpus, Document};
-use crate::world::{OF_CASES, OF_REAL, World};
+use crate::world::{OF_CASES, World};
 use crate::{Case, Outcome};
 
 /// One case for each document of which it is known with what arguments libvirt starts it; none, and
@@ -35,7 +35,7 @@ pub(crate) fn cases(corpus: &Corpus) -> Result<Vec<Case>, String> {
             }));
         }
     }
-    let of_real = Arc::new(World::read(corpus, OF_REAL)?);
+    let of_real = Arc::new(World::real(corpus)?);
     for document in corpus.stored() {
         let name = document.name.trim_end_matches(".libvirt").to_owned();
         if let Ok(arguments) = corpus.text(&format!("real/{name}.args")) {

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use qemu::host::TlsSettings;
 use qemu::{Capabilities, CompleteDomain, Host, Mode};
 use serde_json::Value;
 use xml::Source;
@@ -53,6 +54,19 @@ impl World {
         })
     }
 
+    /// The host whose libvirt started what people and tools wrote.
+    ///
+    /// # Errors
+    /// What cannot be read.
+    pub(crate) fn real(corpus: &Corpus) -> Result<Self, String> {
+        let mut world = Self::read(corpus, OF_REAL)?;
+        let Host { directories, render_node, settings, .. } = &mut world.host;
+        directories.channel = "/run/libvirt/qemu/channel".to_owned();
+        *render_node = Some("/dev/dri/renderD128".to_owned());
+        settings.spice.password = None;
+        Ok(world)
+    }
+
     /// What completion makes of a document, as if it were stored here.
     ///
     /// # Errors
@@ -93,11 +107,24 @@ impl World {
                 "vncAllowHostAudio" => settings.vnc_host_audio = value == "true",
                 "nogfxAllowHostAudio" => settings.no_graphics_host_audio = value == "true",
                 "dumpGuestCore" => settings.dump_guest_core = value == "true",
+                "vncAutoUnixSocket" => settings.vnc.auto_unix_socket = value == "true",
+                "spiceAutoUnixSocket" => settings.spice.auto_unix_socket = value == "true",
+                "vncSASL" => settings.vnc.sasl = value == "1",
+                "spiceSASL" => settings.spice.sasl = value == "1",
+                "vncTLS" => settings.vnc.tls = Some(certificates("/etc/pki/libvirt-vnc")),
+                "vncTLSx509verify" => {
+                    settings.vnc.tls.iter_mut().for_each(|tls| tls.verify = value == "1");
+                }
+                "spiceTLS" => settings.spice.tls = Some(certificates("/etc/pki/libvirt-spice")),
                 _ => {}
             }
         }
         world
     }
+}
+
+fn certificates(directory: &str) -> TlsSettings {
+    TlsSettings { directory: directory.to_owned(), verify: false }
 }
 
 fn objects(changes: &Changes, key: &str) -> Vec<(String, String)> {

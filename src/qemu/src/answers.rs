@@ -21,6 +21,8 @@ pub enum Question {
     Link(String),
     /// Whether io_uring can be used on this host.
     IoUring,
+    /// The first free TCP port at an address, from a port on.
+    FreePort(String, u16),
 }
 
 impl Display for Question {
@@ -30,6 +32,9 @@ impl Display for Question {
             Self::Path(path) => f.write_str(path),
             Self::Link(name) => write!(f, "network interface {name}"),
             Self::IoUring => f.write_str("whether io_uring can be used"),
+            Self::FreePort(address, from) => {
+                write!(f, "a free port at {address} from {from} on")
+            }
         }
     }
 }
@@ -46,6 +51,8 @@ pub enum Answer {
     Link(LinkKind),
     /// Whether something can be used.
     Usable(bool),
+    /// A TCP port.
+    Port(u16),
     /// It could not be looked at, for this reason.
     Failed(String),
 }

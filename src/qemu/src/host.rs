@@ -43,6 +43,27 @@ pub struct Host {
     pub randomness: Randomness,
     /// Security drivers whose labels are understood; the first one is the default.
     pub security_models: Vec<String>,
+    /// The first render node of a graphics card, such as `/dev/dri/renderD128`.
+    pub render_node: Option<String>,
+    /// Where the sockets of helper programs lie, by the program's name, for a host that gives them
+    /// names of its own: see [`Host::of_guest`].
+    pub helper_sockets: BTreeMap<String, String>,
+}
+
+/// How many characters of a guest's name are in its short name.
+///
+/// libvirt: `VIR_DOMAIN_SHORT_NAME_MAX`.
+const SHORT_NAME: usize = 20;
+
+impl Host {
+    /// A path of one guest: `{name}` in `pattern` becomes its name, `{short-name}` the first 20
+    /// characters of it.
+    ///
+    /// libvirt: `virDomainDefGetShortName`.
+    pub fn of_guest(pattern: &str, name: &str) -> String {
+        let short: String = name.chars().take(SHORT_NAME).collect();
+        pattern.replace("{name}", name).replace("{short-name}", &short)
+    }
 }
 
 /// Directories that end up in documents.
@@ -55,6 +76,10 @@ pub struct Directories {
     pub channel: String,
     /// Where NVRAM files lie, such as `/var/lib/libvirt/qemu/nvram`.
     pub nvram: String,
+    /// Where a running guest's own sockets lie, such as `/run/vdomain/{name}`: see [`Host::of_guest`].
+    pub guest: String,
+    /// Where the state of guests' TPMs lies, such as `/var/lib/libvirt/swtpm`.
+    pub tpm: String,
 }
 
 /// A mount of hugetlbfs.
@@ -98,6 +123,8 @@ pub struct Network {
     pub bridge: Option<String>,
     /// `nat`, `route`, `open`, `bridge`, `hostdev`, … Absent: isolated.
     pub forward: Option<String>,
+    /// The host's first address in it. Absent: it has none.
+    pub address: Option<String>,
 }
 
 /// Choices of whoever runs the machine.
@@ -114,6 +141,40 @@ pub struct Settings {
     /// Whether QEMU's memory is part of core dumps unless a document says otherwise (libvirt:
     /// `dump_guest_core`).
     pub dump_guest_core: bool,
+    /// VNC servers of which a document does not say it otherwise.
+    pub vnc: DisplaySettings,
+    /// SPICE servers of which a document does not say it otherwise.
+    pub spice: DisplaySettings,
+}
+
+/// How a kind of display is served unless a document says otherwise.
+///
+/// libvirt: the settings `vnc_*` and `spice_*` of `qemu.conf`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct DisplaySettings {
+    /// The address at which it listens. Absent: `127.0.0.1`.
+    pub listen: Option<String>,
+    /// Whether it listens on a UNIX socket of the guest where no address is named.
+    pub auto_unix_socket: bool,
+    /// The password. Absent: none is asked for.
+    pub password: Option<String>,
+    /// Its certificates. Absent: it speaks no TLS.
+    pub tls: Option<TlsSettings>,
+    /// Whether clients say by SASL who they are.
+    pub sasl: bool,
+    /// The directory of SASL's configuration. Absent: the host's.
+    pub sasl_directory: Option<String>,
+}
+
+/// The certificates of a server.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TlsSettings {
+    /// The directory with `ca-cert.pem`, `server-cert.pem` and `server-key.pem`.
+    pub directory: String,
+    /// Whether clients must have a certificate, too.
+    pub verify: bool,
 }
 
 /// What becomes of a machine's alias.

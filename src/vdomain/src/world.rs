@@ -85,7 +85,7 @@ impl World {
             return answers;
         }
         loop {
-            let open: Vec<Question> = qemu::plan::questions(domain, &answers)
+            let open: Vec<Question> = qemu::plan::questions(domain, &self.host, &answers)
                 .into_iter()
                 .filter(|question| answers.get(question).is_none())
                 .collect();

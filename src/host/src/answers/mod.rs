@@ -9,6 +9,8 @@ use std::path::Path;
 
 use qemu::answers::{Answer, LinkKind, PathKind, Question};
 
+use crate::opening;
+
 /// Answers a question.
 pub fn look(question: &Question) -> Answer {
     match question {
@@ -23,6 +25,10 @@ pub fn look(question: &Question) -> Answer {
         },
         Question::Link(name) => Answer::Link(link(name)),
         Question::IoUring => Answer::Usable(sys::io_uring::works()),
+        Question::FreePort(address, from) => match opening::first_free_port(address, *from) {
+            Ok((port, _)) => Answer::Port(port),
+            Err(error) => Answer::Failed(sys::reason(&error)),
+        },
     }
 }
 

@@ -69,6 +69,8 @@ pub fn facts(given: &Given) -> Host {
             lib: text(&given.state),
             channel: text(&given.run.join(".channel")),
             nvram: text(&given.state.join("nvram")),
+            guest: text(&given.run.join("{name}")),
+            tpm: text(&given.state.join("tpm")),
         },
         environment: given
             .environment
@@ -83,6 +85,7 @@ pub fn facts(given: &Given) -> Host {
         numa_nodes: numa_nodes(),
         networks: network::networks(config.as_deref(), given.privileged),
         programs: programs::helpers(path),
+        render_node: render_node(),
         randomness: Randomness::Pool(random_bytes()),
         ..Host::default()
     }
@@ -154,6 +157,16 @@ fn pci_devices() -> BTreeMap<String, PciKind> {
             Some((address, if express { PciKind::Express } else { PciKind::Conventional }))
         })
         .collect()
+}
+
+/// The first graphics card that draws without a screen.
+///
+/// libvirt: `virHostGetDRMRenderNode`.
+fn render_node() -> Option<String> {
+    let is_render_node = |path: &PathBuf| {
+        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("renderD"))
+    };
+    directory("/dev/dri").filter(is_render_node).min().map(|path| text(&path))
 }
 
 fn numa_nodes() -> Vec<u32> {

@@ -30,7 +30,12 @@ fn network(text: &str) -> Option<(String, Network)> {
     let forward = network
         .child("forward")
         .map(|forward| forward.attribute("mode").unwrap_or("nat").to_owned());
-    Some((name, Network { bridge: attribute("bridge", "name"), forward }))
+    let network = Network {
+        bridge: attribute("bridge", "name"),
+        forward,
+        address: attribute("ip", "address"),
+    };
+    Some((name, network))
 }
 
 #[cfg(test)]

@@ -6,8 +6,17 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// Helper programs by their names.
-const HELPERS: &[&str] =
-    &["virtiofsd", "passt", "swtpm", "swtpm_setup", "vhost-device-vsock", "qemu-pr-helper"];
+const HELPERS: &[&str] = &[
+    "dbus-daemon",
+    "passt",
+    "qemu-pr-helper",
+    "qemu-rdp",
+    "swtpm",
+    "swtpm_setup",
+    "vhost-device-vsock",
+    "vhost-user-gpu",
+    "virtiofsd",
+];
 
 /// Where distributions put programs that are not meant for people.
 const LIBRARY_DIRECTORIES: &[&str] =

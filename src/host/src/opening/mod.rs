@@ -6,6 +6,7 @@ mod network;
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -122,6 +123,7 @@ fn open(
         Open::VhostVsock { cid, late: name } => network::vhost_vsock(*cid, name, late),
         Open::SocketNode => sys::fd::open_path(source),
         Open::ListenUnix => listen(source, sockets),
+        Open::ListenTcp { address, port, auto } => listen_tcp(address, *port, *auto),
         Open::ConnectUnix => UnixStream::connect(source).map(OwnedFd::from),
         Open::Helper { helper } => {
             match place
@@ -132,6 +134,13 @@ fn open(
             {
                 Some(HelperEnd::Path(path)) => UnixStream::connect(path).map(OwnedFd::from),
                 Some(HelperEnd::Pair(end)) => end.try_clone(),
+                None => Err(io::Error::other(format!("the plan has no helper '{helper}'"))),
+            }
+        }
+        Open::HelperNode { helper } => {
+            let running = place.helpers.iter().find(|running| running.name == *helper);
+            match running.and_then(|running| running.socket.as_deref()) {
+                Some(socket) => sys::fd::open_path(socket),
                 None => Err(io::Error::other(format!("the plan has no helper '{helper}'"))),
             }
         }
@@ -157,6 +166,29 @@ fn log(path: &Path, append: bool) -> io::Result<OwnedFd> {
     options.open(path).map(OwnedFd::from)
 }
 
+/// Listens at an address and port, or at the first free port after it.
+fn listen_tcp(address: &str, port: u32, auto: bool) -> io::Result<OwnedFd> {
+    let first = u16::try_from(port).map_err(|_| io::Error::other("there is no such port"))?;
+    if auto {
+        return Ok(first_free_port(address, first)?.1.into());
+    }
+    Ok(TcpListener::bind((address, first))?.into())
+}
+
+/// The first free port at an address from a port on, and a socket that listens there.
+///
+/// # Errors
+/// No port is free, or the address is none of this host.
+pub fn first_free_port(address: &str, from: u16) -> io::Result<(u16, TcpListener)> {
+    for port in from..=u16::MAX {
+        match TcpListener::bind((address, port)) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+            listener => return Ok((port, listener?)),
+        }
+    }
+    Err(io::Error::other(format!("no port is free at {address} from {from} on")))
+}
+
 /// Listens at a path. A socket that nobody listens on any more is replaced.
 fn listen(path: &Path, sockets: &mut Vec<PathBuf>) -> io::Result<OwnedFd> {
     if let Some(parent) = path.parent() {
@@ -175,8 +207,8 @@ fn listen(path: &Path, sockets: &mut Vec<PathBuf>) -> io::Result<OwnedFd> {
 fn worded(fd: &Fd, error: &io::Error) -> OpenError {
     let action = match fd.open {
         Open::Tap(_) => "make",
-        Open::ListenUnix | Open::Monitor => "listen on",
-        Open::ConnectUnix | Open::Helper { .. } => "connect to",
+        Open::ListenUnix | Open::ListenTcp { .. } | Open::Monitor => "listen on",
+        Open::ConnectUnix | Open::Helper { .. } | Open::HelperNode { .. } => "connect to",
         _ => "open",
     };
     let reason = sys::reason(error);

@@ -109,7 +109,8 @@ mod tests {
         assert_eq!(adapt(&mut domain, &host).len(), 1);
         assert!(matches!(domain.devices.interfaces[0].kind, InterfaceKind::User(_)));
 
-        let known = crate::host::Network { bridge: Some("virbr0".to_owned()), forward: None };
+        let bridge = Some("virbr0".to_owned());
+        let known = crate::host::Network { bridge, ..crate::host::Network::default() };
         host.networks.insert("default".to_owned(), known);
         assert!(adapt(&mut read(text), &host).is_empty());
     }

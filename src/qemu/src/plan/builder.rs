@@ -251,6 +251,33 @@ impl<'a> Builder<'a> {
         self.afterwards.push(command);
     }
 
+    /// Hands a descriptor to QEMU under its name, for a command after this one.
+    pub(super) fn afterwards_fd(&mut self, fd: Fd) {
+        self.afterwards("getfd", json!({"fdname": fd.name}));
+        if let Some(command) = self.afterwards.last_mut() {
+            command.fds.push(fd.name.clone());
+        }
+        self.fds.push(Fd { getfd: true, ..fd });
+    }
+
+    /// The path of a helper program; refused if this host has none.
+    pub(super) fn program(&mut self, name: &str) -> Option<String> {
+        let path = self.host.programs.get(name).cloned();
+        if path.is_none() {
+            let refused = self.refuse(format!("this host has no {name}"));
+            refused.help = Some(format!("install {name}"));
+        }
+        path
+    }
+
+    /// What the connection to a helper is called, which runs `program` for the device `alias`.
+    pub(super) fn helper_source(&self, program: &str, alias: &str, helper: &str) -> String {
+        match self.host.helper_sockets.get(program) {
+            Some(pattern) => Host::of_guest(pattern, &self.domain.name).replace("{alias}", alias),
+            None => format!("helper:{helper}"),
+        }
+    }
+
     /// Something to be known about this start.
     pub(super) fn note(&mut self, text: impl Into<String>) {
         self.notes.push(text.into());

@@ -133,7 +133,10 @@ fn virtiofs(builder: &mut Builder<'_>, filesystem: &Filesystem, alias: &str) {
             (socket.to_owned(), Open::ConnectUnix)
         }
         None => match daemon(builder, filesystem, alias) {
-            Some(name) => (format!("helper:{name}"), Open::Helper { helper: name }),
+            Some(name) => {
+                let source = builder.helper_source(VIRTIOFSD, alias, &name);
+                (source, Open::Helper { helper: name })
+            }
             None => return,
         },
     };

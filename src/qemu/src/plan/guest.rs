@@ -123,7 +123,6 @@ fn is_planned(kind: DeviceKind, _device: Element<'_>) -> bool {
     !matches!(
         kind,
         DeviceKind::Tpm
-            | DeviceKind::Graphics
             | DeviceKind::Hostdev
             | DeviceKind::Shmem
             | DeviceKind::MemoryDevice

@@ -3,9 +3,9 @@
 use xml::Problem;
 
 use super::{
-    Builder, Plan, audio, boot, clock, controller, cpu, disk, filesystem, firmware, guest, input,
-    interface, machine, memballoon, memory, numa, ports, redirdev, rng, sound, throttle, video,
-    vsock, watchdog,
+    Builder, Plan, audio, boot, clock, controller, cpu, disk, filesystem, firmware, graphics,
+    guest, input, interface, machine, memballoon, memory, numa, ports, redirdev, rng, sound,
+    throttle, video, vsock, watchdog,
 };
 use crate::answers::{Answers, Question};
 use crate::capabilities::Capabilities;
@@ -24,7 +24,7 @@ pub struct Options {
 /// What must be looked at before a plan can be made, as far as the answers so far tell. Answers may
 /// lead to further questions; when nothing is returned that has no answer, the plan will examine
 /// all it can.
-pub fn questions(domain: &CompleteDomain, answers: &Answers) -> Vec<Question> {
+pub fn questions(domain: &CompleteDomain, host: &Host, answers: &Answers) -> Vec<Question> {
     let devices = &domain.devices;
     let mut questions: Vec<Question> = Vec::new();
     questions.extend(devices.disks.iter().flat_map(|disk| disk::questions(disk, answers)));
@@ -33,6 +33,8 @@ pub fn questions(domain: &CompleteDomain, answers: &Answers) -> Vec<Question> {
     let interfaces = devices.interfaces.iter();
     questions.extend(interfaces.flat_map(|interface| interface::questions(interface, answers)));
     questions.extend(devices.vsock.iter().flat_map(|vsock| vsock::questions(vsock, answers)));
+    let displays = devices.graphics.iter();
+    questions.extend(displays.flat_map(|one| graphics::questions(one, domain, host, answers)));
     questions.retain(|question| answers.get(question).is_none());
     questions.sort();
     questions.dedup();
@@ -96,6 +98,7 @@ fn devices(builder: &mut Builder<'_>) {
     each(builder, &devices.consoles, ports::console);
     each(builder, &devices.inputs, input::input);
     each(builder, &devices.audios, audio::audio);
+    each(builder, &devices.graphics, graphics::graphics);
     each(builder, &devices.videos, video::video);
     each(builder, &devices.sounds, sound::sound);
     watchdog::watchdogs(builder);

@@ -17,6 +17,7 @@ mod device;
 mod disk;
 mod filesystem;
 mod firmware;
+mod graphics;
 mod guest;
 mod hotplug;
 mod input;
@@ -172,10 +173,24 @@ pub enum Open {
     SocketNode,
     /// A UNIX socket on which QEMU listens, bound by us.
     ListenUnix,
+    /// A TCP socket on which QEMU listens, bound by us.
+    ListenTcp {
+        /// The address, or the name of one.
+        address: String,
+        /// The port.
+        port: u32,
+        /// Whether it is the next free one if it is taken.
+        auto: bool,
+    },
     /// A connection to a UNIX socket.
     ConnectUnix,
     /// A connection to a helper's socket.
     Helper {
+        /// The helper's name in this plan.
+        helper: String,
+    },
+    /// The node of a helper's socket, by which QEMU can connect but nothing else (`O_PATH`).
+    HelperNode {
         /// The helper's name in this plan.
         helper: String,
     },

@@ -70,8 +70,11 @@ fn how(open: &Open) -> String {
         Open::VhostVsock { cid: None, .. } => "vhost-vsock,cid=auto".to_owned(),
         Open::SocketNode => "socket-node".to_owned(),
         Open::ListenUnix => "listen".to_owned(),
+        Open::ListenTcp { auto: true, .. } => "listen,auto".to_owned(),
+        Open::ListenTcp { auto: false, .. } => "listen".to_owned(),
         Open::ConnectUnix => "connect".to_owned(),
         Open::Helper { helper } => format!("connect,helper={helper}"),
+        Open::HelperNode { helper } => format!("socket-node,helper={helper}"),
         Open::Monitor => "monitor".to_owned(),
     }
 }
