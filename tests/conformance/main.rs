@@ -12,6 +12,7 @@ mod known;
 mod machine;
 mod reads;
 mod reload;
+mod silence;
 mod world;
 
 use std::process::ExitCode;
@@ -41,6 +42,7 @@ fn trials(corpus: &Corpus) -> Result<Vec<Case>, String> {
     let mut cases = fixed_point::cases(corpus);
     cases.extend(reads::cases(corpus));
     cases.extend(reload::cases(corpus)?);
+    cases.extend(silence::cases(corpus));
     cases.extend(machine::cases(corpus)?);
     Ok(cases)
 }

@@ -235,13 +235,22 @@ impl FirmwareFeatures {
     /// Asks for `name`, for its absence, or for either.
     pub fn set(&mut self, name: FirmwareFeatureName, enabled: Option<YesNo>) {
         self.features.retain(|feature| feature.name != name);
-        self.features.extend(enabled.map(|enabled| FirmwareFeature { enabled, name }));
+        self.features.extend(enabled.map(|enabled| FirmwareFeature {
+            origin: Origin::None,
+            enabled,
+            name,
+        }));
         self.features.sort_by_key(|feature| feature.name);
     }
 
     /// The last one of a name counts.
-    fn finish(&mut self, _el: El<'_>, _reader: &mut Reader) {
-        for FirmwareFeature { enabled, name } in std::mem::take(&mut self.features) {
+    fn finish(&mut self, _el: El<'_>, reader: &mut Reader) {
+        for FirmwareFeature { origin, enabled, name } in std::mem::take(&mut self.features) {
+            if self.get(name).is_some() {
+                let message = format!("the feature '{name}' appears more than once");
+                let problem = Problem::warning(origin, Part::Attribute("name".to_owned()), message);
+                reader.push(problem.help("only the last one has an effect"));
+            }
             self.set(name, Some(enabled));
         }
     }
@@ -250,6 +259,8 @@ impl FirmwareFeatures {
 /// `<feature>` of a firmware.
 #[derive(Clone, Debug, PartialEq, Eq, Xml)]
 pub struct FirmwareFeature {
+    /// Where it was written.
+    pub origin: Origin,
     /// Whether the firmware must have it, or must not.
     #[xml(attribute, required)]
     pub enabled: YesNo,
@@ -260,7 +271,7 @@ pub struct FirmwareFeature {
 
 impl Default for FirmwareFeature {
     fn default() -> Self {
-        Self { enabled: YesNo::Yes, name: FirmwareFeatureName::EnrolledKeys }
+        Self { origin: Origin::None, enabled: YesNo::Yes, name: FirmwareFeatureName::EnrolledKeys }
     }
 }
 

@@ -49,7 +49,7 @@ impl Smbios {
             reader.push(
                 Problem::error(
                     bios.origin,
-                    Part::Name,
+                    Part::Within("entry=date".to_owned()),
                     format!("'{date}' is not a date of a BIOS"),
                 )
                 .expected("mm/dd/yyyy or mm/dd/yy"),

@@ -32,9 +32,10 @@ pub enum Part {
     AttributeName(String),
     /// Its text.
     Text,
-    /// Something inside of it: the names of child elements with `/` between, perhaps `@` and the
-    /// name of an attribute behind them. As far as there are such elements; the value of the
-    /// attribute, or the text of the last element, or its name where it has none.
+    /// Something inside of it: the names of child elements with `/` between, each perhaps with `=`
+    /// and what its attribute `name` is, and perhaps `@` and the name of an attribute at the end.
+    /// It is the value of the attribute, or the text of the last element, or the name of the last
+    /// element that is there.
     Within(String),
     /// A byte of the document, where there are no elements because it is malformed.
     Byte(usize),

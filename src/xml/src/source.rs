@@ -219,7 +219,15 @@ fn part_of(node: Node<'_, '_>, part: &Part) -> Range<usize> {
             let (elements, attribute) = path.split_once('@').unwrap_or((path, ""));
             let mut node = node;
             for element in elements.split('/') {
-                match node.children().find(|child| child.has_tag_name(element)) {
+                let (element, name) = match element.split_once('=') {
+                    Some((element, name)) => (element, Some(name)),
+                    None => (element, None),
+                };
+                let is_meant = |child: &Node<'_, '_>| {
+                    child.has_tag_name(element)
+                        && (name.is_none() || child.attribute("name") == name)
+                };
+                match node.children().find(is_meant) {
                     Some(child) => node = child,
                     None => return part_of(node, &Part::Name),
                 }

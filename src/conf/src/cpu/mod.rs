@@ -240,6 +240,10 @@ impl CpuModel {
     }
 
     fn finish(&mut self, el: El<'_>, reader: &mut Reader) {
+        if self.name.is_none() && self.fallback == Fallback::Forbid {
+            let part = Part::AttributeName("fallback".to_owned());
+            reader.warning(el.origin(), part, "'fallback' has no effect without a model's name");
+        }
         if let Some(id) = self.vendor_id.as_ref().filter(|id| id.len() != 12 || id.contains(',')) {
             reader.push(
                 Problem::error(

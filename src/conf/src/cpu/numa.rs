@@ -77,8 +77,14 @@ impl Numa {
             row
         };
         for (from, cell) in self.cells.iter().enumerate() {
-            for Sibling { origin, id, value } in &cell.distances {
+            for (at, Sibling { origin, id, value }) in cell.distances.iter().enumerate() {
                 let to = *id as usize;
+                if cell.distances[at + 1..].iter().any(|later| later.id == *id) {
+                    let message = format!("the distance to cell {id} appears more than once");
+                    let part = Part::Attribute("id".to_owned());
+                    let problem = Problem::warning(*origin, part, message);
+                    reader.push(problem.help("only the last one has an effect"));
+                }
                 if to >= count {
                     let message = format!("there is no cell {id} for cell {from} to be far from");
                     reader.error(*origin, Part::Attribute("id".to_owned()), message);

@@ -18,15 +18,16 @@ pub fn run(domain: &mut Domain) -> Option<Problem> {
         }
         Sysinfo::Fwcfg(_) => None,
     })?;
+    let part = Part::Within("entry=uuid".to_owned());
     let Ok(Some(found)) = Uuid::parse(&text) else {
         let message = format!("'{text}' among the entries of <system> is not a UUID");
-        return Some(Problem::error(origin, Part::Name, message));
+        return Some(Problem::error(origin, part, message));
     };
     if *domain.uuid.get_or_insert(found) == found {
         return None;
     }
     Some(
-        Problem::error(origin, Part::Name, format!("the guest would read {found} as its UUID"))
+        Problem::error(origin, part, format!("the guest would read {found} as its UUID"))
             .expected("the <uuid> of the domain"),
     )
 }
