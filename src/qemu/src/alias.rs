@@ -6,6 +6,7 @@ use conf::Domain;
 use conf::address::{Address, Drive};
 use conf::device::controller::{Controller, ControllerKind, PciModel, ScsiModel};
 use conf::device::disk::Bus;
+use conf::device::memory_device::MemoryModel;
 use conf::device::{Device, DeviceId, DeviceKind, Disk};
 
 use crate::machine::Family;
@@ -46,6 +47,20 @@ impl Aliases {
                 (None, Device::Filesystem(_)) => next("fs"),
                 (None, Device::Redirdev(_)) => next("redir"),
                 (None, Device::Rng(_)) => next("rng"),
+                (None, Device::MemoryDevice(memory)) => match (&memory.model, &memory.info.address)
+                {
+                    (MemoryModel::Dimm(_), Some(Address::Dimm(dimm))) => {
+                        format!("dimm{}", dimm.slot)
+                    }
+                    (MemoryModel::Nvdimm(_), Some(Address::Dimm(dimm))) => {
+                        format!("nvdimm{}", dimm.slot)
+                    }
+                    (MemoryModel::Dimm(_), _) => next("dimm"),
+                    (MemoryModel::Nvdimm(_), _) => next("nvdimm"),
+                    (MemoryModel::VirtioPmem(_), _) => next("virtiopmem"),
+                    (MemoryModel::VirtioMem(_), _) => next("virtiomem"),
+                    (MemoryModel::SgxEpc(_), _) => next("epc"),
+                },
                 (None, _) => by_position(id),
             };
             if let Device::Controller(controller) = device {
@@ -132,13 +147,11 @@ fn named(buses: &BTreeMap<u32, String>, index: u32, prefix: &str) -> String {
 
 /// The id of a device that is counted by its position, or of which there is only one.
 fn by_position(DeviceId { kind, pos }: DeviceId) -> String {
-    let prefix = match kind {
-        DeviceKind::Pstore | DeviceKind::Iommu | DeviceKind::Vsock => return format!("{kind}0"),
-        DeviceKind::Memballoon => return "balloon0".to_owned(),
-        DeviceKind::MemoryDevice => "dimm",
-        kind => return format!("{kind}{pos}"),
-    };
-    format!("{prefix}{pos}")
+    match kind {
+        DeviceKind::Pstore | DeviceKind::Iommu | DeviceKind::Vsock => format!("{kind}0"),
+        DeviceKind::Memballoon => "balloon0".to_owned(),
+        kind => format!("{kind}{pos}"),
+    }
 }
 
 /// libvirt: `qemuAssignDeviceDiskAlias`.

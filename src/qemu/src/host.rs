@@ -39,6 +39,12 @@ pub struct Host {
     pub programs: BTreeMap<String, String>,
     /// Choices of whoever runs the machine.
     pub settings: Settings,
+    /// The NUMA nodes that numad advises to take memory from. Absent: there is no numad.
+    pub numad_nodes: Option<Vec<u32>>,
+    /// What the firmware says of this machine: the files of `/sys/class/dmi/id` by name.
+    pub dmi: BTreeMap<String, String>,
+    /// What the clock shows. Absent: that is seen when a guest starts.
+    pub clock: Option<HostClock>,
     /// Where UUIDs and MAC addresses come from.
     pub randomness: Randomness,
     /// Security drivers whose labels are understood; the first one is the default.
@@ -80,6 +86,21 @@ pub struct Directories {
     pub guest: String,
     /// Where the state of guests' TPMs lies, such as `/var/lib/libvirt/swtpm`.
     pub tpm: String,
+    /// Where guests' memory lies that is made of files, such as
+    /// `/var/lib/libvirt/qemu/ram/1-{short-name}`: see [`Host::of_guest`].
+    pub memory: String,
+    /// Where guests' memory lies below a mount of huge pages, such as `libvirt/qemu`.
+    pub hugepages: String,
+}
+
+/// What the host's clock shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct HostClock {
+    /// Seconds since 1970, in UTC.
+    pub time: i64,
+    /// How many seconds the host's time zone is before UTC.
+    pub offset: i64,
 }
 
 /// A mount of hugetlbfs.

@@ -21,6 +21,7 @@ pub mod firmware;
 pub mod host;
 pub mod machine;
 pub mod plan;
+mod prepare;
 pub mod validate;
 
 pub use answers::{Answer, Answers, Question};

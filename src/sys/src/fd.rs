@@ -54,6 +54,21 @@ pub fn open_directory(path: &Path) -> io::Result<OwnedFd> {
     open(path, OFlags::RDONLY | OFlags::DIRECTORY)
 }
 
+/// Makes a file that never has a name: in the directory that the path is, or in the nearest one above
+/// it that is there.
+///
+/// # Errors
+///
+/// Those of open(2); the text names the directory.
+pub fn nameless_file(path: &Path) -> io::Result<OwnedFd> {
+    let directory = path.ancestors().find(|directory| directory.is_dir());
+    open_mode(
+        directory.unwrap_or(Path::new("/")),
+        OFlags::RDWR | OFlags::TMPFILE,
+        Mode::RUSR | Mode::WUSR,
+    )
+}
+
 /// Opens a place in the file tree without opening what is there (`O_PATH`): a socket to connect
 /// to later through `/proc/self/fd`.
 ///
@@ -206,7 +221,11 @@ pub fn receive(socket: impl AsFd, bytes: &mut [u8]) -> io::Result<(usize, Vec<Ow
 }
 
 fn open(path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
-    rustix::io::retry_on_intr(|| rustix::fs::open(path, flags | OFlags::CLOEXEC, Mode::empty()))
+    open_mode(path, flags, Mode::empty())
+}
+
+fn open_mode(path: &Path, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
+    rustix::io::retry_on_intr(|| rustix::fs::open(path, flags | OFlags::CLOEXEC, mode))
         .map_err(|error| context(error, format_args!("cannot open '{}'", path.display())))
 }
 
@@ -228,6 +247,14 @@ mod tests {
     use std::io::Read;
 
     use super::*;
+
+    #[test]
+    fn a_nameless_file_leaves_nothing_behind() {
+        let directory = tempfile::tempdir().unwrap();
+        let fd = nameless_file(&directory.path().join("ram/guest/pc.ram")).unwrap();
+        assert_eq!(access(&fd).unwrap(), Some(Access::ReadWrite));
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
 
     #[test]
     fn descriptors_arrive_with_the_bytes_they_were_sent_with() {

@@ -71,6 +71,8 @@ pub fn facts(given: &Given) -> Host {
             nvram: text(&given.state.join("nvram")),
             guest: text(&given.run.join("{name}")),
             tpm: text(&given.state.join("tpm")),
+            memory: text(&given.state.join("ram")),
+            hugepages: String::new(),
         },
         environment: given
             .environment
@@ -84,6 +86,7 @@ pub fn facts(given: &Given) -> Host {
         pci_devices: pci_devices(),
         numa_nodes: numa_nodes(),
         networks: network::networks(config.as_deref(), given.privileged),
+        dmi: dmi(),
         programs: programs::helpers(path),
         render_node: render_node(),
         randomness: Randomness::Pool(random_bytes()),
@@ -175,6 +178,19 @@ fn numa_nodes() -> Vec<u32> {
         .collect();
     nodes.sort_unstable();
     nodes
+}
+
+/// What the firmware says of this machine, as far as we may read it.
+fn dmi() -> BTreeMap<String, String> {
+    directory("/sys/class/dmi/id")
+        .filter_map(|path| {
+            let name = path.file_name()?.to_str()?.to_owned();
+            let said = fs::read_to_string(&path).ok()?.trim_end().to_owned();
+            let wanted = ["bios_", "sys_", "product_", "board_", "chassis_"];
+            (wanted.iter().any(|prefix| name.starts_with(prefix)) && !said.is_empty())
+                .then_some((name, said))
+        })
+        .collect()
 }
 
 /// What is in a directory; nothing if it cannot be read.

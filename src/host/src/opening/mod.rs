@@ -111,6 +111,7 @@ fn open(
         Open::File { access, direct } => sys::fd::open_file(source, sys_access(*access), *direct),
         Open::Device { access } => sys::fd::open_file(source, sys_access(*access), false),
         Open::Directory => sys::fd::open_directory(source),
+        Open::Memory => sys::fd::nameless_file(source),
         Open::MemfdCopy => {
             let name = source.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
             sys::fd::memfd_copy(&name, &File::open(source)?)

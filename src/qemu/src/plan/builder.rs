@@ -12,7 +12,9 @@ use xml::{Origin, Part as ElementPart, Problem, Severity};
 
 use super::chardev::Chardev;
 use super::device::Device;
-use super::{ByPath, Command, CopyIfMissing, Fd, Helper, Open, Options, Plan, StartTime, hotplug};
+use super::{
+    ByPath, Command, CopyIfMissing, Fd, Helper, Open, Options, Plan, StartTime, hotplug, namespace,
+};
 use crate::alias::Aliases;
 use crate::answers::{Answer, Answers, Question};
 use crate::capabilities::Capabilities;
@@ -73,6 +75,8 @@ pub(super) struct Part {
 pub(super) enum Step {
     /// An option of the command line, whichever way the rest goes.
     Argument(&'static str, Option<String>),
+    /// A word of the command line as a document says it.
+    Word(String),
     /// Descriptors behind `/dev/fdset/NUMBER`.
     Fdset(u32, Vec<Fd>),
     /// A block node.
@@ -150,6 +154,11 @@ impl<'a> Builder<'a> {
         self.step(Step::Argument(option, Some(value.into())));
     }
 
+    /// A word of the command line as a document says it.
+    pub(super) fn word(&mut self, word: &str) {
+        self.step(Step::Word(word.to_owned()));
+    }
+
     /// An option without a value.
     pub(super) fn flag(&mut self, option: &'static str) {
         self.step(Step::Argument(option, None));
@@ -179,9 +188,18 @@ impl<'a> Builder<'a> {
         self.step(Step::Chardev(chardev));
     }
 
-    /// A device.
-    pub(super) fn device(&mut self, device: Device) {
+    /// A device, with what the document says of its properties by hand.
+    pub(super) fn device(&mut self, mut device: Device) {
+        namespace::override_properties(self, &mut device.properties);
         self.step(Step::Device(device));
+    }
+
+    /// Whether a device of this id has been made.
+    pub(super) fn has_device(&self, id: &str) -> bool {
+        self.parts
+            .iter()
+            .flat_map(|part| &part.steps)
+            .any(|step| matches!(step, Step::Device(device) if device.text("id") == Some(id)))
     }
 
     /// A descriptor of the present part, not yet passed on in any way.
@@ -358,9 +376,12 @@ impl<'a> Builder<'a> {
     ///
     /// # Errors
     /// Why there is no plan.
-    pub(super) fn finish(self, binary: &str) -> Result<Plan, Vec<Problem>> {
+    pub(super) fn finish(mut self, binary: &str) -> Result<Plan, Vec<Problem>> {
         if !self.problems.is_empty() {
             return Err(self.problems);
+        }
+        if namespace::wants_all_on_the_command_line(self.domain) {
+            self.parts.iter_mut().for_each(|part| part.is_cold = true);
         }
         let ways = hotplug::ways(&self.parts, &hotplug::Root::of(self.domain));
         let mut writer = Writer {
@@ -436,6 +457,7 @@ impl Writer {
                     self.argv.push(format!("-{option}"));
                     self.argv.extend(value.clone());
                 }
+                Step::Word(word) => self.argv.push(word.clone()),
                 _ if way == Way::Qmp => {}
                 Step::Fdset(set, fds) => {
                     for fd in fds {
@@ -473,7 +495,7 @@ impl Writer {
     fn commands(&mut self, part: &Part) {
         for step in &part.steps {
             match step {
-                Step::Argument(..) => {}
+                Step::Argument(..) | Step::Word(_) => {}
                 Step::Fdset(set, fds) => {
                     for fd in fds {
                         let arguments = json!({"fdset-id": set, "opaque": fd.name});

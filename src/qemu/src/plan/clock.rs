@@ -27,12 +27,20 @@ pub(super) fn clock(builder: &mut Builder<'_>) {
             rtc.add("base", "localtime")
         }
         Offset::Variable(variable) => {
-            builder.start_time = Some(StartTime {
-                late: START_TIME.to_owned(),
-                adjustment: variable.adjustment,
-                local: variable.basis == Basis::Localtime,
-            });
-            rtc.add("base", format!("{{{START_TIME}}}"))
+            let local = variable.basis == Basis::Localtime;
+            let adjustment = variable.adjustment;
+            match builder.host.clock {
+                Some(clock) => {
+                    let offset = if local { clock.offset } else { 0 };
+                    let seconds = clock.time.saturating_add(offset).saturating_add(adjustment);
+                    rtc.add("base", date(seconds.max(0) as u64))
+                }
+                None => {
+                    let late = START_TIME.to_owned();
+                    builder.start_time = Some(StartTime { late, adjustment, local });
+                    rtc.add("base", format!("{{{START_TIME}}}"))
+                }
+            }
         }
         Offset::Absolute(absolute) => rtc.add("base", date(absolute.start)),
     };

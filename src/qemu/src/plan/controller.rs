@@ -9,9 +9,9 @@ use conf::device::disk::Bus;
 use conf::device::virtio::VirtioModel;
 use conf::device::{Controller, DeviceKind, Disk};
 
-use super::Builder;
 use super::device::Device;
 use super::disk::iothread_mapping;
+use super::{Builder, iothread};
 use crate::machine::Family;
 
 /// All controllers: type after type, in the order of the document inside a type.
@@ -201,7 +201,7 @@ fn scsi(
         let options = driver.map(|driver| &driver.virtio);
         let mut device = Device::virtio("virtio-scsi-pci", Some(generation), options);
         if let Some(driver) = driver {
-            device.maybe("iothread", driver.iothread.map(|id| format!("iothread{id}")));
+            device.maybe("iothread", driver.iothread.map(iothread::name));
         }
         device.set("id", alias);
         if let Some(driver) = driver {

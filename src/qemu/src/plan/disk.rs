@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::blockdev::{self, Style};
 use super::chain::{Chain, chain};
 use super::device::Device;
-use super::{Builder, boot, throttle};
+use super::{Builder, boot, iothread, throttle};
 use crate::answers::{Answers, Question};
 use crate::machine::Family;
 
@@ -203,7 +203,7 @@ fn virtio(disk: &Disk) -> Device {
     };
     let driver = &disk.driver;
     let mut device = Device::virtio("virtio-blk-pci", model, Some(&driver.virtio));
-    device.maybe("iothread", driver.iothread.map(|id| format!("iothread{id}")));
+    device.maybe("iothread", driver.iothread.map(iothread::name));
     device.switch("ioeventfd", driver.ioeventfd);
     device.switch("event_idx", driver.event_idx);
     device.maybe("num-queues", driver.queues.map(u32::from));
@@ -215,7 +215,7 @@ fn virtio(disk: &Disk) -> Device {
 /// Which I/O thread serves which queue, in QEMU's words.
 pub(super) fn iothread_mapping(mapping: &IothreadMapping) -> Value {
     let threads = mapping.iothreads.iter().map(|thread| {
-        let name = format!("iothread{}", thread.id);
+        let name = iothread::name(thread.id);
         match thread.queues.is_empty() {
             true => json!({"iothread": name}),
             false => json!({"iothread": name, "vqs": thread.queues}),

@@ -9,7 +9,7 @@ use xml::{Origin, Part, Problem};
 
 use super::argument::{Argument, on_off};
 use super::device::Device;
-use super::{Builder, Open};
+use super::{Builder, Open, namespace};
 
 /// `-name`, `-S` and what else comes before everything.
 pub(super) fn start(builder: &mut Builder<'_>) {
@@ -18,6 +18,7 @@ pub(super) fn start(builder: &mut Builder<'_>) {
     let mut name = Argument::new("");
     name.add("guest", &domain.name).add("debug-threads", "on");
     builder.argument("name", name.into_text());
+    namespace::deprecation(builder);
     builder.flag("S");
     for variable in ["PATH", "HOME"] {
         if let Some(value) = builder.host.environment.get(variable) {
@@ -94,20 +95,7 @@ pub(super) fn refuse_unknown(builder: &mut Builder<'_>) {
     for (what, origin) in refused {
         refuse(builder, &what, origin);
     }
-    let elements = [
-        ("genid", domain.genid.is_some()),
-        ("iothreads", domain.iothreads.is_some()),
-        ("iothreadids", domain.iothread_ids.is_some()),
-        ("defaultiothread", domain.default_iothread.is_some()),
-        ("numatune", domain.numatune.is_some()),
-        ("sysinfo", !domain.sysinfo.is_empty()),
-        ("pm", domain.pm.is_some()),
-        ("launchSecurity", domain.launch_security.is_some()),
-        ("qemu:commandline", domain.qemu_commandline.is_some()),
-        ("qemu:capabilities", domain.qemu_capabilities.is_some()),
-        ("qemu:override", domain.qemu_override.is_some()),
-        ("qemu:deprecation", domain.qemu_deprecation.is_some()),
-    ];
+    let elements = [("launchSecurity", domain.launch_security.is_some())];
     for (what, _) in elements.into_iter().filter(|(_, there)| *there) {
         refuse(builder, what, domain.origin);
     }
@@ -125,9 +113,7 @@ fn is_planned(kind: DeviceKind, _device: Element<'_>) -> bool {
         DeviceKind::Tpm
             | DeviceKind::Hostdev
             | DeviceKind::Shmem
-            | DeviceKind::MemoryDevice
             | DeviceKind::Crypto
-            | DeviceKind::Iommu
             | DeviceKind::Pstore
             | DeviceKind::Lease
             | DeviceKind::Nvram

@@ -74,7 +74,7 @@ const COLD: &[(&str, &[&str])] = &[
             "ich9-usb-uhci3",
             "pci-ohci",
             "intel-iommu",
-            "virtio-iommu-pci",
+            "virtio-iommu",
         ],
     ),
     ("described to the guest in tables", &["vmgenid", "vmcoreinfo", "acpi-erst"]),
@@ -166,7 +166,7 @@ fn order(parts: &[Part], ways: &[Way]) -> Vec<usize> {
 }
 
 fn over_qmp(step: &Step) -> bool {
-    !matches!(step, Step::Argument(..))
+    !matches!(step, Step::Argument(..) | Step::Word(_))
 }
 
 /// Whether a device must be cold by itself.
@@ -224,7 +224,7 @@ fn providers(parts: &[Part]) -> BTreeMap<&str, usize> {
                 Step::Netdev(properties, _) => properties.get("id").and_then(Value::as_str),
                 Step::Chardev(chardev) => Some(chardev.id.as_str()),
                 Step::Blockdev(node) => node["node-name"].as_str(),
-                Step::Argument(..) | Step::Fdset(..) => None,
+                Step::Argument(..) | Step::Word(_) | Step::Fdset(..) => None,
             };
             providers.extend(id.map(|id| (id, at)));
         }
@@ -246,7 +246,7 @@ fn each_text(part: &Part, visit: &mut dyn FnMut(&str)) {
                 properties.values().for_each(|value| each_text_of(value, visit));
             }
             Step::Object(value) | Step::Blockdev(value) => each_text_of(value, visit),
-            Step::Argument(..) | Step::Fdset(..) | Step::Chardev(..) => {}
+            Step::Argument(..) | Step::Word(_) | Step::Fdset(..) | Step::Chardev(..) => {}
         }
     }
 }

@@ -1,13 +1,13 @@
 //! The machine, its accelerator and what belongs to the chipset.
 
-use base::OnOff;
+use base::{OnOff, YesNo};
 use conf::DomainType;
 use conf::clock::TimerName;
 use conf::features::IoapicDriver;
 use conf::memory::Kibibytes;
 
 use super::argument::Argument;
-use super::{Builder, cpu, firmware, memory, sound};
+use super::{Builder, cpu, firmware, memory, memory_device, sound};
 use crate::machine::Family;
 
 /// `-machine` and `-accel`.
@@ -40,6 +40,7 @@ pub(super) fn machine(builder: &mut Builder<'_>) {
     if domain.memory_backing.as_ref().is_some_and(|backing| backing.no_share_pages) {
         machine.add("mem-merge", "off");
     }
+    memory_device::of_machine(&mut machine, builder);
     memory::of_machine(&mut machine, builder);
     firmware::of_machine(&mut machine, builder);
     if cpu::numa(domain).is_some_and(super::numa::has_hmat) {
@@ -82,6 +83,24 @@ fn accelerator(builder: &mut Builder<'_>) {
         }
     }
     builder.argument("accel", accelerator.into_text());
+}
+
+/// Which sleep states the chipset offers.
+///
+/// libvirt: `qemuBuildPMCommandLine`.
+pub(super) fn sleep_states(builder: &mut Builder<'_>) {
+    let Some(pm) = &builder.domain.pm else { return };
+    builder.part("sleep states", pm.origin);
+    let chipset = match builder.family {
+        Family::Q35 => "ICH9-LPC",
+        _ => "PIIX4_PM",
+    };
+    for (property, offered) in [("s3", pm.suspend_to_mem), ("s4", pm.suspend_to_disk)] {
+        if let Some(offered) = offered {
+            let disabled = u8::from(offered == YesNo::No);
+            builder.argument("global", format!("{chipset}.disable_{property}={disabled}"));
+        }
+    }
 }
 
 /// How large a window for 64-bit addresses the root of the PCI buses has.

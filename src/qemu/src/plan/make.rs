@@ -4,13 +4,14 @@ use xml::Problem;
 
 use super::{
     Builder, Plan, audio, boot, clock, controller, cpu, disk, filesystem, firmware, graphics,
-    guest, input, interface, machine, memballoon, memory, numa, ports, redirdev, rng, sound,
-    throttle, video, vsock, watchdog,
+    guest, input, interface, iommu, iothread, machine, memballoon, memory, memory_device,
+    namespace, numa, ports, redirdev, rng, smbios, sound, throttle, video, vsock, watchdog,
 };
 use crate::answers::{Answers, Question};
 use crate::capabilities::Capabilities;
 use crate::complete::CompleteDomain;
 use crate::host::Host;
+use crate::prepare::prepared;
 
 /// How a guest is to be started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,7 +57,8 @@ pub fn plan(
     answers: &Answers,
     options: &Options,
 ) -> Result<Plan, Vec<Problem>> {
-    let mut builder = Builder::new(domain, capabilities, host, answers, options);
+    let prepared = prepared(domain)?;
+    let mut builder = Builder::new(&prepared, capabilities, host, answers, options);
     machine_itself(&mut builder);
     devices(&mut builder);
     let binary = domain.devices.emulator.as_deref().unwrap_or(&capabilities.binary);
@@ -71,20 +73,30 @@ fn machine_itself(builder: &mut Builder<'_>) {
     cpu::model(builder);
     firmware::loader(builder);
     memory::memory(builder);
+    memory_device::enclaves(builder);
     cpu::count(builder);
+    iothread::iothreads(builder);
     throttle::groups(builder);
     numa::numa(builder);
     guest::identity(builder);
+    smbios::smbios(builder);
+    smbios::firmware_configuration(builder);
+    smbios::generation(builder);
     guest::monitor(builder);
     clock::clock(builder);
     builder.flag("no-shutdown");
+    machine::sleep_states(builder);
     boot::boot(builder);
+    if let Some(iommu) = &builder.domain.devices.iommu {
+        iommu::iommu(builder, iommu);
+    }
     machine::pci_hole(builder);
 }
 
 fn devices(builder: &mut Builder<'_>) {
     let devices = &builder.domain.devices;
     controller::controllers(builder);
+    each(builder, &devices.memories, memory_device::memory_device);
     each(builder, &devices.hubs, input::hub);
     controller::smartcard_readers(builder);
     disk::floppy_controller(builder);
@@ -108,12 +120,15 @@ fn devices(builder: &mut Builder<'_>) {
     }
     each(builder, &devices.rngs, rng::rng);
     guest::vmcoreinfo(builder);
+    namespace::commandline(builder);
     guest::sandbox(builder);
     each(builder, &devices.panics, watchdog::panic);
     if let Some(vsock) = &devices.vsock {
         vsock::vsock(builder, vsock);
     }
     guest::end(builder);
+    namespace::capabilities(builder);
+    namespace::check_overrides(builder);
 }
 
 fn each<'a, T>(

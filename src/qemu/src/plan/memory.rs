@@ -2,19 +2,23 @@
 
 use std::num::NonZeroU32;
 
-use base::YesNo;
+use base::{CpuSet, YesNo};
 use conf::Domain;
+use conf::device::memory_device::MemoryModel;
 use conf::memory_backing::{AllocationMode, MemoryAccess, MemoryBacking, MemorySource};
 use serde_json::{Map, Value};
 
 use super::argument::Argument;
-use super::{Builder, Open, cpu, numa};
+use super::{Access, Builder, Open, cpu, numa};
+use crate::host::Host;
 
 /// The memory of a machine, of one of its NUMA nodes, or of a memory device.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Request {
+pub(super) struct Request<'a> {
     /// The id of the object, which migration knows it by.
     pub(super) id: String,
+    /// What it is called where it is a file of the host. Absent: as the object.
+    pub(super) file_name: Option<&'a str>,
     /// Its size in bytes.
     pub(super) size: u64,
     /// The guest's NUMA node.
@@ -25,6 +29,21 @@ pub(super) struct Request {
     pub(super) discard: Option<YesNo>,
     /// Whether it is all that the machine has: then its id is kept short for migration.
     pub(super) is_default: bool,
+    /// The size of its pages in KiB, where that is said of this memory alone.
+    pub(super) page_size: Option<u64>,
+    /// The nodes of the host that it comes from, where that is said of this memory alone.
+    pub(super) host_nodes: Option<&'a CpuSet>,
+    /// The memory device that it is for.
+    pub(super) model: Option<&'a MemoryModel>,
+}
+
+/// An object behind some memory.
+#[derive(Clone, Debug)]
+pub(super) struct Backend {
+    /// What QEMU is told.
+    pub(super) object: Value,
+    /// Whether the device has to see to it that all of it is there from the beginning.
+    pub(super) is_prealloc_by_device: bool,
 }
 
 /// The object behind the memory of a machine without NUMA nodes.
@@ -45,7 +64,12 @@ pub(super) fn of_machine(machine: &mut Argument, builder: &Builder<'_>) {
 pub(super) fn initial(domain: &Domain) -> u64 {
     match cpu::numa(domain) {
         Some(numa) => numa.cells.iter().map(|cell| aligned(cell.memory.0)).sum(),
-        None => aligned(domain.memory.as_ref().map_or(0, |memory| memory.size.0)),
+        None => {
+            let devices: u64 =
+                domain.devices.memories.iter().map(|memory| memory.model.size().0).sum();
+            let all = domain.memory.as_ref().map_or(0, |memory| memory.size.0);
+            aligned(all.saturating_sub(devices))
+        }
     }
 }
 
@@ -72,8 +96,8 @@ pub(super) fn memory(builder: &mut Builder<'_>) {
     builder.argument("m", argument.into_text());
     if let Some(id) = default_id(builder) {
         let request = Request { id, size: initial << 10, is_default: true, ..Request::default() };
-        if let Some(object) = backend(builder, &request) {
-            builder.argument("object", object.to_string());
+        if let Some(backend) = backend(builder, &request) {
+            builder.argument("object", backend.object.to_string());
         }
     }
     let locked = domain.memory_backing.as_ref().is_some_and(|backing| backing.locked);
@@ -82,19 +106,26 @@ pub(super) fn memory(builder: &mut Builder<'_>) {
     builder.argument("overcommit", overcommit.into_text());
 }
 
-/// The object behind some memory.
+/// The object behind some memory; `None` if it was refused.
 ///
 /// libvirt: `qemuBuildMemoryBackendProps`.
-pub(super) fn backend(builder: &mut Builder<'_>, request: &Request) -> Option<Value> {
+pub(super) fn backend(builder: &mut Builder<'_>, request: &Request<'_>) -> Option<Backend> {
     let default = MemoryBacking::default();
     let backing = builder.domain.memory_backing.as_ref().unwrap_or(&default);
-    let huge = huge_page(builder, backing, request.node)?;
-    let access = request.access.or(backing.access);
+    let cell = request.node.and_then(|node| cpu::numa(builder.domain)?.cells.get(node as usize));
+    let access = request.access.or_else(|| cell?.access).or(backing.access);
+    let discard = request.discard.or_else(|| cell?.discard);
+    let discard = discard.or(backing.discard.then_some(YesNo::Yes));
+    let kept = request.model.and_then(MemoryModel::path);
+    let huge = if kept.is_some() { None } else { huge_page(builder, backing, request)? };
     let mut object = Map::new();
     let mut set = |name: &str, value: Value| object.insert(name.to_owned(), value);
-    let kind = if backing.source == Some(MemorySource::Memfd) {
+    let is_file = backing.source == Some(MemorySource::File);
+    let kind = if matches!(request.model, Some(MemoryModel::SgxEpc(_))) {
+        "memory-backend-epc"
+    } else if kept.is_none() && backing.source == Some(MemorySource::Memfd) {
         "memory-backend-memfd"
-    } else if huge.is_some() || access.is_some() || backing.source == Some(MemorySource::File) {
+    } else if kept.is_some() || huge.is_some() || access.is_some() || is_file {
         "memory-backend-file"
     } else {
         "memory-backend-ram"
@@ -107,21 +138,28 @@ pub(super) fn backend(builder: &mut Builder<'_>, request: &Request) -> Option<Va
             set("hugetlbsize", (huge.size << 10).into());
         }
         ("memory-backend-file", huge) => {
-            let directory = match huge {
-                Some(huge) => huge.path.clone(),
-                None => format!("{}/ram", builder.host.directories.lib),
-            };
             let name = format!("memory-{}", request.id.replace('.', "-"));
-            let fd = builder.fd(name, directory, Open::Directory);
+            let fd = match (kept, huge) {
+                (Some(path), _) => builder.fd(name, path, Open::Device { access: Access::Rw }),
+                (None, Some(huge)) => {
+                    let source = huge.directory(builder);
+                    builder.fd(name, source, Open::Memory)
+                }
+                (None, None) => {
+                    let directory = &builder.host.directories.memory;
+                    let directory = Host::of_guest(directory, &builder.domain.name);
+                    let file = request.file_name.unwrap_or(&request.id);
+                    builder.fd(name, format!("{directory}/{file}"), Open::Memory)
+                }
+            };
             set("mem-path", builder.inherited_path(fd).into());
-            let dropped = request.discard.or(backing.discard.then_some(YesNo::Yes));
-            if let Some(dropped) = dropped {
-                set("discard-data", bool::from(dropped).into());
+            if let Some(discard) = discard.filter(|_| kept.is_none()) {
+                set("discard-data", bool::from(discard).into());
             }
         }
         _ => {}
     }
-    if let Some(access) = access {
+    if let Some(access) = access.filter(|_| kind != "memory-backend-epc") {
         set("share", (access == MemoryAccess::Shared).into());
     }
     if request.is_default && kind != "memory-backend-ram" {
@@ -129,19 +167,39 @@ pub(super) fn backend(builder: &mut Builder<'_>, request: &Request) -> Option<Va
     }
     let at_once = |mode| mode == AllocationMode::Immediate;
     let allocation = backing.allocation.as_ref();
-    let immediate = allocation.and_then(|allocation| allocation.mode).is_some_and(at_once);
-    if immediate || huge.is_some() {
+    let is_immediate = allocation.and_then(|allocation| allocation.mode).is_some_and(at_once);
+    let is_prealloc = match request.model {
+        Some(MemoryModel::SgxEpc(_)) => true,
+        Some(MemoryModel::Nvdimm(nvdimm)) => {
+            is_immediate || !nvdimm.source.as_ref().is_some_and(|source| source.pmem)
+        }
+        _ => is_immediate || huge.is_some(),
+    };
+    let is_virtio = matches!(request.model, Some(MemoryModel::VirtioMem(_)));
+    if is_virtio {
+        set("reserve", false.into());
+    } else if is_prealloc {
         set("prealloc", true.into());
         if let Some(threads) = allocation.and_then(|allocation| allocation.threads) {
             set("prealloc-threads", NonZeroU32::get(threads).into());
         }
     }
     set("size", request.size.into());
-    if let Some((nodes, policy)) = numa::policy(builder.domain, request.node) {
+    if let Some(MemoryModel::Nvdimm(nvdimm)) = request.model
+        && let Some(source) = &nvdimm.source
+    {
+        if let Some(align) = source.alignsize {
+            set("align", align.get().bytes().into());
+        }
+        if source.pmem {
+            set("pmem", true.into());
+        }
+    }
+    if let Some((nodes, policy)) = numa::policy(builder, request)? {
         set("host-nodes", nodes.into());
         set("policy", policy.into());
     }
-    Some(object.into())
+    Some(Backend { object: object.into(), is_prealloc_by_device: is_virtio && is_prealloc })
 }
 
 /// Huge pages of one size.
@@ -152,24 +210,24 @@ struct HugePage {
     path: String,
 }
 
-/// The huge pages that a NUMA node uses; the inner `None` if it has normal ones.
+impl HugePage {
+    /// The directory that a guest's memory is in.
+    fn directory(&self, builder: &Builder<'_>) -> String {
+        let below = &builder.host.directories.hugepages;
+        match Host::of_guest(below, &builder.domain.name) {
+            below if below.is_empty() => self.path.clone(),
+            below => format!("{}/{below}", self.path),
+        }
+    }
+}
+
+/// The huge pages that some memory consists of; the inner `None` if it has normal ones.
 fn huge_page(
     builder: &mut Builder<'_>,
     backing: &MemoryBacking,
-    node: Option<u32>,
+    request: &Request<'_>,
 ) -> Option<Option<HugePage>> {
-    let Some(hugepages) = &backing.hugepages else { return Some(None) };
-    let of_node = |nodes: &base::CpuSet| node.is_some_and(|node| nodes.0.contains(&node));
-    let page = hugepages
-        .pages
-        .iter()
-        .find(|page| page.nodeset.as_ref().is_some_and(of_node))
-        .or_else(|| hugepages.pages.iter().find(|page| page.nodeset.is_none()));
-    let size = match page {
-        Some(page) => Some(page.size.0),
-        None if hugepages.pages.is_empty() => None,
-        None => return Some(None),
-    };
+    let Some(size) = page_size(backing, request) else { return Some(None) };
     if size == Some(builder.host.page_size) {
         return Some(None);
     }
@@ -186,9 +244,31 @@ fn huge_page(
         None => "this host has no huge pages".to_owned(),
     };
     let refused = builder.refuse(message);
-    refused.origin = hugepages.origin;
+    if let Some(hugepages) = &backing.hugepages {
+        refused.origin = hugepages.origin;
+    }
     refused.help = Some("mount a hugetlbfs with pages of that size, or leave them out".to_owned());
     None
+}
+
+/// The size of the pages that some memory consists of, in KiB. The outer `None`: the normal one, the
+/// inner one: the usual size of huge pages.
+fn page_size(backing: &MemoryBacking, request: &Request<'_>) -> Option<Option<u64>> {
+    if let Some(size) = request.page_size {
+        return Some(Some(size));
+    }
+    let hugepages = backing.hugepages.as_ref()?;
+    let of_node = |nodes: &CpuSet| request.node.is_some_and(|node| nodes.0.contains(&node));
+    let page = hugepages
+        .pages
+        .iter()
+        .find(|page| page.nodeset.as_ref().is_some_and(of_node))
+        .or_else(|| hugepages.pages.iter().find(|page| page.nodeset.is_none()));
+    match page {
+        Some(page) => Some(Some(page.size.0)),
+        None if hugepages.pages.is_empty() => Some(None),
+        None => None,
+    }
 }
 
 /// What to write so that [`is_shared`] holds.

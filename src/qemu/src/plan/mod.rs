@@ -22,15 +22,20 @@ mod guest;
 mod hotplug;
 mod input;
 mod interface;
+mod iommu;
+mod iothread;
 mod machine;
 mod make;
 mod memballoon;
 mod memory;
+mod memory_device;
+mod namespace;
 mod numa;
 mod passt;
 mod ports;
 mod redirdev;
 mod rng;
+mod smbios;
 mod sound;
 mod source;
 mod text;
@@ -146,6 +151,9 @@ pub enum Open {
     },
     /// A directory.
     Directory,
+    /// A new file without a name, for a guest's memory: in the directory that the path is, or in
+    /// the nearest one above it that is there.
+    Memory,
     /// The file's content is copied into sealed memory, so that QEMU never sees the file.
     MemfdCopy,
     /// A file that is written from its end, made if it is missing.

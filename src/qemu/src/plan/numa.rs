@@ -1,10 +1,10 @@
 //! NUMA nodes of the guest.
 
 use base::CpuSet;
-use conf::Domain;
 use conf::cpu::{
     AccessKind, CacheAssociativity, CachePolicy, Interconnect, Numa, NumaCache, NumaCell,
 };
+use conf::numatune::{NumatuneMemory, NumatuneMode};
 
 use super::argument::Argument;
 use super::memory::{self, Request};
@@ -22,9 +22,43 @@ pub(super) fn has_hmat(numa: &Numa) -> bool {
     numa.interconnects.is_some() || numa.cells.iter().any(|cell| !cell.caches.is_empty())
 }
 
-/// The nodes of the host that the memory of a node of the guest comes from, and how strictly.
-pub(super) fn policy(_domain: &Domain, _node: Option<u32>) -> Option<(Vec<u32>, &'static str)> {
-    None
+/// The nodes of the host that some memory comes from, and how strictly; the outer `None` if that was
+/// refused, the inner one if it comes from anywhere, or if the control group sees to it.
+///
+/// libvirt: `qemuBuildMemoryBackendProps`, `virDomainNumatuneMaybeGetNodeset`.
+pub(super) fn policy(
+    builder: &mut Builder<'_>,
+    request: &Request<'_>,
+) -> Option<Option<(Vec<u32>, &'static str)>> {
+    let domain = builder.domain;
+    let numatune = domain.numatune.as_ref();
+    let memnode = numatune.and_then(|numatune| {
+        numatune.memnodes.iter().find(|memnode| Some(memnode.cell_id) == request.node)
+    });
+    let memory = numatune.and_then(|numatune| numatune.memory.as_ref());
+    let mode = memnode.map(|memnode| memnode.mode).or(memory.map(|memory| memory.mode));
+    let nodes = match (request.host_nodes, memnode, memory) {
+        (Some(nodes), ..) => nodes.clone(),
+        (None, Some(memnode), _) => memnode.nodeset.clone(),
+        (None, None, Some(memory)) if memory.is_auto() => {
+            let Some(advised) = &builder.host.numad_nodes else {
+                let refused = builder.refuse("this host has no numad to choose NUMA nodes");
+                refused.origin = memory.origin;
+                refused.help = Some("write nodeset='…' in place of placement='auto'".to_owned());
+                return None;
+            };
+            CpuSet(advised.iter().copied().collect())
+        }
+        (None, None, Some(NumatuneMemory { nodeset: Some(nodes), .. })) => nodes.clone(),
+        (None, None, _) => return Some(None),
+    };
+    let policy = match mode.unwrap_or(NumatuneMode::Strict) {
+        NumatuneMode::Strict => "bind",
+        NumatuneMode::Preferred => "preferred",
+        NumatuneMode::Interleave => "interleave",
+        NumatuneMode::Restrictive => return Some(None),
+    };
+    Some(Some((nodes.0.into_iter().collect(), policy)))
 }
 
 /// Each node's memory, and `-numa`.
@@ -42,10 +76,10 @@ pub(super) fn numa(builder: &mut Builder<'_>) {
             node: Some(at),
             access: cell.access,
             discard: cell.discard,
-            is_default: false,
+            ..Request::default()
         };
-        if let Some(object) = memory::backend(builder, &request) {
-            builder.argument("object", object.to_string());
+        if let Some(backend) = memory::backend(builder, &request) {
+            builder.argument("object", backend.object.to_string());
         }
         let mut node = Argument::new("node");
         node.add("nodeid", at);

@@ -58,6 +58,7 @@ fn how(open: &Open) -> String {
         Open::File { access: mode, direct: true } => format!("{},direct", access(mode)),
         Open::Device { access: mode } => format!("device,{}", access(mode)),
         Open::Directory => "directory".to_owned(),
+        Open::Memory => "memory".to_owned(),
         Open::MemfdCopy => "memfd-copy".to_owned(),
         Open::Log { append: true } => "log,append".to_owned(),
         Open::Log { append: false } => "log".to_owned(),
