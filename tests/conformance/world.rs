@@ -124,7 +124,7 @@ impl World {
 }
 
 fn certificates(directory: &str) -> TlsSettings {
-    TlsSettings { directory: directory.to_owned(), verify: false }
+    TlsSettings { directory: directory.to_owned(), ..TlsSettings::default() }
 }
 
 fn objects(changes: &Changes, key: &str) -> Vec<(String, String)> {

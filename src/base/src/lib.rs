@@ -1,6 +1,7 @@
 //! Values with no opinion about XML or QEMU: sizes, CPU sets, MACs, UUIDs, PCI addresses,
-//! paths, word lists.
+//! paths, word lists, base64.
 
+pub mod base64;
 pub mod cpu_set;
 mod ip;
 pub mod mac;

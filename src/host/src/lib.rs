@@ -10,6 +10,7 @@ pub mod facts;
 pub mod helper;
 pub mod late;
 pub mod opening;
+pub mod secrets;
 
 pub use answers::look;
 pub use facts::{Given, facts};

@@ -23,6 +23,43 @@ pub enum Question {
     IoUring,
     /// The first free TCP port at an address, from a port on.
     FreePort(String, u16),
+    /// Where a secret is.
+    Secret(Secret),
+}
+
+/// Which secret is meant.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Secret {
+    /// The directories to search, in this order.
+    pub directories: Vec<String>,
+    /// Its UUID. Absent: `usage` says which one it is.
+    pub uuid: Option<String>,
+    /// What it is used for, in libvirt's words: `ceph`, `iscsi`, `volume`, `tls`, `vtpm`.
+    pub kind: String,
+    /// The one of that kind that is meant.
+    pub usage: Option<String>,
+}
+
+impl Display for Secret {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match (&self.uuid, &self.usage) {
+            (Some(uuid), _) => write!(f, "secret {uuid}"),
+            (None, usage) => {
+                write!(f, "secret for {} '{}'", self.kind, usage.as_deref().unwrap_or_default())
+            }
+        }
+    }
+}
+
+/// Where the value of a secret is kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct SecretFile {
+    /// The file.
+    pub path: String,
+    /// Whether it holds the value in base64, as libvirt's do, not the value itself.
+    pub base64: bool,
 }
 
 impl Display for Question {
@@ -35,6 +72,7 @@ impl Display for Question {
             Self::FreePort(address, from) => {
                 write!(f, "a free port at {address} from {from} on")
             }
+            Self::Secret(secret) => secret.fmt(f),
         }
     }
 }
@@ -53,6 +91,8 @@ pub enum Answer {
     Usable(bool),
     /// A TCP port.
     Port(u16),
+    /// Where a secret's value is. `None`: there is no such secret.
+    Secret(Option<SecretFile>),
     /// It could not be looked at, for this reason.
     Failed(String),
 }

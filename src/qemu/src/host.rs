@@ -35,6 +35,11 @@ pub struct Host {
     pub numa_nodes: Vec<u32>,
     /// Networks by name.
     pub networks: BTreeMap<String, Network>,
+    /// libvirt's storage pools by name.
+    pub pools: BTreeMap<String, Pool>,
+    /// Where secrets lie: directories, in the order in which they are searched. None: this is another
+    /// machine, whose secrets are not looked for.
+    pub secrets: Vec<String>,
     /// Helper programs by name (`virtiofsd`, `passt`, `swtpm`, `vhost-device-vsock`): their paths.
     pub programs: BTreeMap<String, String>,
     /// Choices of whoever runs the machine.
@@ -148,6 +153,120 @@ pub struct Network {
     pub address: Option<String>,
 }
 
+/// A storage pool of libvirt, as far as a disk needs it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Pool {
+    /// What keeps its volumes.
+    pub kind: PoolKind,
+    /// Where the host shows its volumes: a directory. Absent: it does not.
+    pub path: Option<String>,
+    /// Its servers.
+    pub hosts: Vec<PoolHost>,
+    /// Of iSCSI: the target.
+    pub device: Option<String>,
+    /// Of `iscsi-direct`: who QEMU is.
+    pub initiator: Option<String>,
+    /// Who QEMU is to the server.
+    pub auth: Option<PoolAuth>,
+    /// Volumes that are not simply a name in `path`.
+    pub volumes: BTreeMap<String, Volume>,
+}
+
+/// What keeps the volumes of a storage pool.
+///
+/// libvirt: `virStoragePoolType`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PoolKind {
+    /// A directory.
+    #[default]
+    Dir,
+    /// A file system.
+    Fs,
+    /// A file system of a server.
+    Netfs,
+    /// A volume group.
+    Logical,
+    /// Partitions.
+    Disk,
+    /// An iSCSI target, whose units the host has as devices.
+    Iscsi,
+    /// An iSCSI target that QEMU talks to.
+    IscsiDirect,
+    /// A SCSI adapter.
+    Scsi,
+    /// Devices with several paths.
+    Mpath,
+    /// Ceph.
+    Rbd,
+    /// Sheepdog.
+    Sheepdog,
+    /// Gluster.
+    Gluster,
+    /// ZFS.
+    Zfs,
+    /// Virtuozzo storage.
+    Vstorage,
+}
+
+impl PoolKind {
+    /// Whether its volumes are files.
+    pub fn has_files(self) -> bool {
+        matches!(self, Self::Dir | Self::Fs | Self::Netfs | Self::Vstorage)
+    }
+
+    /// Whether its volumes are block devices whose names are theirs.
+    pub fn has_devices(self) -> bool {
+        matches!(self, Self::Logical | Self::Disk | Self::Scsi | Self::Zfs)
+    }
+}
+
+/// A server of a storage pool.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PoolHost {
+    /// Its name or address.
+    pub name: String,
+    /// Its port. Absent: the protocol's.
+    pub port: Option<u32>,
+}
+
+/// Who QEMU is to the server of a storage pool.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PoolAuth {
+    /// The user's name.
+    pub username: String,
+    /// The UUID of the password's secret. Absent: `usage` says which one it is.
+    pub uuid: Option<String>,
+    /// What the password's secret is used for.
+    pub usage: Option<String>,
+}
+
+/// A volume of a storage pool.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Volume {
+    /// What it is.
+    pub kind: VolumeKind,
+    /// Where it is.
+    pub path: String,
+}
+
+/// What a volume of a storage pool is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VolumeKind {
+    /// A file.
+    #[default]
+    File,
+    /// A block device.
+    Block,
+    /// A directory.
+    Dir,
+}
+
 /// Choices of whoever runs the machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -166,6 +285,12 @@ pub struct Settings {
     pub vnc: DisplaySettings,
     /// SPICE servers of which a document does not say it otherwise.
     pub spice: DisplaySettings,
+    /// Certificates for disks on NBD servers (libvirt: `nbd_tls_x509_cert_dir`,
+    /// `nbd_tls_x509_secret_uuid`). Absent: there are none.
+    pub nbd_tls: Option<TlsSettings>,
+    /// Whether connections to NBD servers use TLS unless a document says otherwise (libvirt:
+    /// `nbd_tls`).
+    pub nbd_uses_tls: bool,
 }
 
 /// How a kind of display is served unless a document says otherwise.
@@ -188,14 +313,17 @@ pub struct DisplaySettings {
     pub sasl_directory: Option<String>,
 }
 
-/// The certificates of a server.
+/// Certificates for TLS.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct TlsSettings {
-    /// The directory with `ca-cert.pem`, `server-cert.pem` and `server-key.pem`.
+    /// The directory with `ca-cert.pem`, and `server-cert.pem` and `server-key.pem` of a server,
+    /// `client-cert.pem` and `client-key.pem` of a client.
     pub directory: String,
     /// Whether clients must have a certificate, too.
     pub verify: bool,
+    /// The UUID of the secret that the key is encrypted with. Absent: it is not.
+    pub secret: Option<String>,
 }
 
 /// What becomes of a machine's alias.

@@ -16,6 +16,8 @@ pub struct Directories {
     pub definitions: PathBuf,
     /// TPM state, saved state, NVRAM that is made here.
     pub state: PathBuf,
+    /// Secrets, a file each, which the user puts there.
+    pub secrets: PathBuf,
     /// Running guests, a directory each. Gone after a reboot of the host.
     pub run: PathBuf,
     /// What can be found out again.
@@ -28,6 +30,7 @@ impl Directories {
         Self {
             definitions: "/etc/vdomain/domains".into(),
             state: "/var/lib/vdomain".into(),
+            secrets: "/etc/vdomain/secrets".into(),
             run: "/run/vdomain".into(),
             cache: "/var/cache/vdomain".into(),
         }
@@ -38,6 +41,7 @@ impl Directories {
         Self {
             definitions: config.join("vdomain/domains"),
             state: state.join("vdomain"),
+            secrets: config.join("vdomain/secrets"),
             run: runtime.join("vdomain"),
             cache: cache.join("vdomain"),
         }
@@ -48,6 +52,7 @@ impl Directories {
         Self {
             definitions: home.join("domains"),
             state: home.join("state"),
+            secrets: home.join("secrets"),
             run: home.join("run"),
             cache: home.join("cache"),
         }

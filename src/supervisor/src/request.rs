@@ -70,6 +70,7 @@ pub(crate) fn run_directory(name: &str, run: &Path) -> Result<RunDirectory, stor
         run: run.to_owned(),
         definitions: none.clone(),
         state: none.clone(),
+        secrets: none.clone(),
         cache: none,
     };
     directories.run_of(&Name::new(name)?)

@@ -37,6 +37,7 @@ impl Environment {
             environment: self.variables.clone(),
             state: self.directories.state.clone(),
             run: self.directories.run.clone(),
+            secrets: self.directories.secrets.clone(),
         }
     }
 }

@@ -24,6 +24,10 @@ pub fn look(question: &Question) -> Answer {
             }
         },
         Question::Link(name) => Answer::Link(link(name)),
+        Question::Secret(secret) => match crate::secrets::find(secret) {
+            Ok(found) => Answer::Secret(found),
+            Err(error) => Answer::Failed(sys::reason(&error)),
+        },
         Question::IoUring => Answer::Usable(sys::io_uring::works()),
         Question::FreePort(address, from) => match opening::first_free_port(address, *from) {
             Ok((port, _)) => Answer::Port(port),

@@ -4,6 +4,7 @@
 
 mod firmware;
 mod network;
+mod pools;
 mod programs;
 
 use std::collections::BTreeMap;
@@ -11,7 +12,7 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use qemu::host::{Directories, Host, HugepageMount, PciKind, Randomness};
+use qemu::host::{Directories, Host, HugepageMount, PciKind, Randomness, Settings, TlsSettings};
 
 /// What the caller knows already.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +25,8 @@ pub struct Given {
     pub state: PathBuf,
     /// Where running guests are kept.
     pub run: PathBuf,
+    /// Where our own secrets are kept.
+    pub secrets: PathBuf,
 }
 
 /// The variables that can change a guest.
@@ -87,8 +90,11 @@ pub fn facts(given: &Given) -> Host {
         numa_nodes: numa_nodes(),
         networks: network::networks(config.as_deref(), given.privileged),
         dmi: dmi(),
-        programs: programs::helpers(path),
         render_node: render_node(),
+        pools: pools::pools(config.as_deref(), given.privileged),
+        secrets: secrets(given, config.as_deref()),
+        programs: programs::helpers(path),
+        settings: Settings { nbd_tls: nbd_tls(), ..Settings::default() },
         randomness: Randomness::Pool(random_bytes()),
         ..Host::default()
     }
@@ -99,6 +105,26 @@ fn config_directory(given: &Given) -> Option<PathBuf> {
     variable("XDG_CONFIG_HOME")
         .map(PathBuf::from)
         .or_else(|| variable("HOME").map(|home| Path::new(home).join(".config")))
+}
+
+/// Where secrets lie: what systemd has handed over, our own, and libvirt's.
+fn secrets(given: &Given, config: Option<&Path>) -> Vec<String> {
+    let libvirt = match config {
+        _ if given.privileged => Some(PathBuf::from("/etc/libvirt/secrets")),
+        config => config.map(|config| config.join("libvirt/secrets")),
+    };
+    let credentials = given.environment.get("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    let directories = credentials.into_iter().chain([given.secrets.clone()]).chain(libvirt);
+    directories.map(|directory| text(&directory)).collect()
+}
+
+/// Certificates for NBD servers, where libvirt has them.
+///
+/// libvirt: `virQEMUDriverConfigSetDefaults`.
+fn nbd_tls() -> Option<TlsSettings> {
+    let directories = ["/etc/pki/libvirt-nbd", "/etc/pki/qemu"];
+    let found = directories.into_iter().find(|directory| Path::new(directory).is_dir())?;
+    Some(TlsSettings { directory: found.to_owned(), ..TlsSettings::default() })
 }
 
 fn text(path: &Path) -> String {

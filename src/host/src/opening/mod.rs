@@ -145,6 +145,10 @@ fn open(
                 None => Err(io::Error::other(format!("the plan has no helper '{helper}'"))),
             }
         }
+        Open::Secret { late: name } => match late.get(name).and_then(|value| value.as_str()) {
+            Some(value) => sys::fd::memfd_of("secret", value.as_bytes()),
+            None => Err(io::Error::other(format!("the plan has no secret '{name}'"))),
+        },
         Open::Monitor => UnixListener::bind(&place.monitor).map(OwnedFd::from),
     }
 }

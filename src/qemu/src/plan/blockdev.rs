@@ -4,8 +4,11 @@ use base::OnOff;
 use conf::device::disk::driver::{Cache, DetectZeroes, Discard, Driver, Io};
 use serde_json::{Map, Value, json};
 
+use conf::device::disk::driver::StorageFormat;
+use conf::device::disk::encryption::{Encryption, EncryptionEngine, EncryptionFormat};
+
 use super::chain::{Chain, Layer, Place, qemu_format};
-use super::{Access, Builder, Open};
+use super::{Access, Builder, Fd, Open, network_source, reservations};
 
 /// How the images of one disk are opened.
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,6 +27,8 @@ pub(super) struct Style {
     pub(super) discard_no_unref: Option<OnOff>,
     /// Whether the drive of the guest is one for CD-ROMs.
     pub(super) cdrom: bool,
+    /// Whether the drive of the guest is one for floppies.
+    pub(super) floppy: bool,
 }
 
 impl Style {
@@ -71,6 +76,7 @@ pub(super) fn nodes(
 ) -> Option<String> {
     let mut numbers: Vec<u32> = numbers.to_vec();
     let mut below = chain.ends.then_some(Value::Null);
+    let has_format = has_raw_nodes(builder);
     for (depth, layer) in chain.layers.iter().enumerate().rev() {
         let top = depth == 0;
         let readonly = style.readonly || !top;
@@ -80,41 +86,57 @@ pub(super) fn nodes(
         };
         let data = match &layer.data {
             Some(data) => {
-                let number = numbers.pop()?;
+                let prefix = prefix(numbers.pop()?);
                 let role = Role::Effective { top, readonly };
-                Some(storage(builder, &format!("{image}-data"), data, number, role, style)?)
+                Some(storage(builder, &format!("{image}-data"), data, &prefix, role, style)?)
             }
             None => None,
         };
-        let number = numbers.pop()?;
-        below = Some(
-            node(builder, &image, layer, number, (top, readonly), (below, data), style)?.into(),
-        );
+        let prefix = prefix(numbers.pop()?);
+        let nodes = Nodes { name: &image, prefix: &prefix, top, readonly, has_format };
+        below = Some(self::image(builder, &nodes, layer, (below, data), style)?.into());
     }
     below?.as_str().map(str::to_owned)
 }
 
+/// What the names of an image's nodes begin with.
+fn prefix(number: u32) -> String {
+    format!("libvirt-{number}")
+}
+
+/// The nodes of one image.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Nodes<'a> {
+    /// What its descriptors are called.
+    pub(super) name: &'a str,
+    /// What the names of its nodes begin with.
+    pub(super) prefix: &'a str,
+    /// Whether it is the topmost of a chain.
+    pub(super) top: bool,
+    /// Whether it is only read.
+    pub(super) readonly: bool,
+    /// Whether there is a node for its format even where none is needed.
+    pub(super) has_format: bool,
+}
+
 /// The nodes of one image; the name of the effective one.
-fn node(
+pub(super) fn image(
     builder: &mut Builder<'_>,
-    name: &str,
+    nodes: &Nodes<'_>,
     layer: &Layer<'_>,
-    number: u32,
-    (top, readonly): (bool, bool),
     (below, data): (Option<Value>, Option<String>),
     style: Style,
 ) -> Option<String> {
+    let Nodes { name, prefix, top, readonly, .. } = *nodes;
     let effective = Role::Effective { top, readonly };
     let lower = Role::Lower { readonly };
-    let format = qemu_format(layer.format);
-    // QEMU before 9.2 names the wrong file in an image's header when a job changes what is above a
-    // storage node, so that each image had a node of its own for its format.
-    let has_format = format != "raw" || !builder.capabilities.at_least(9, 2);
+    let encryption = layer.encryption.filter(|encryption| is_by_qemu(encryption));
+    let has_format = nodes.has_format || layer.format != StorageFormat::Raw || encryption.is_some();
     let role = |last: bool| if last { effective } else { lower };
     let mut file =
-        storage(builder, name, layer, number, role(!has_format && layer.slice.is_none()), style)?;
+        storage(builder, name, layer, prefix, role(!has_format && layer.slice.is_none()), style)?;
     if let Some(slice) = layer.slice {
-        let node = format!("libvirt-{number}-slice-sto");
+        let node = format!("{prefix}-slice-sto");
         let mut slice = object(json!({
             "driver": "raw", "file": file, "offset": slice.offset, "size": slice.size,
         }));
@@ -125,10 +147,81 @@ fn node(
     if !has_format {
         return Some(file);
     }
-    let node = format!("libvirt-{number}-format");
+    let node = format!("{prefix}-format");
+    let key = match encryption {
+        Some(encryption) => {
+            let before = builder.problems.len();
+            let keys = network_source::passphrases(builder, encryption, &node);
+            if builder.problems.len() > before {
+                return None;
+            }
+            keys.into_iter().next()
+        }
+        None => None,
+    };
     let mut properties = common(&node, effective, style);
+    properties.extend(format(layer, encryption, key, data, style));
+    properties.insert("file".to_owned(), file.into());
+    if layer.can_have_backing() {
+        match below {
+            Some(below) => {
+                properties.insert("backing".to_owned(), below);
+            }
+            None if matches!(layer.place, Place::Other(_)) => builder.by_path(
+                format!("backing image of {node}"),
+                "only QEMU can read the header of an image on a server; write <backingStore/> if \
+                 there is nothing below it",
+            ),
+            None => {}
+        }
+    }
+    builder.blockdev(properties.into());
+    Some(node)
+}
+
+/// Whether each image has a node of its own for its format, raw ones too.
+///
+/// QEMU before 9.2 names the wrong file in an image's header when a job changes what is above a
+/// storage node.
+fn has_raw_nodes(builder: &Builder<'_>) -> bool {
+    !builder.capabilities.at_least(9, 2)
+}
+
+/// Whether it is QEMU that encrypts, not the client library of the server.
+fn is_by_qemu(encryption: &Encryption) -> bool {
+    encryption.engine != Some(EncryptionEngine::Librbd)
+}
+
+/// What a node for a format says about that.
+///
+/// libvirt: `qemuBlockStorageSourceGetBlockdevFormatProps`.
+fn format(
+    layer: &Layer<'_>,
+    encryption: Option<&Encryption>,
+    key: Option<String>,
+    data: Option<String>,
+    style: Style,
+) -> Map<String, Value> {
+    let mut properties = Map::new();
     let mut set = |name: &str, value: Value| properties.insert(name.to_owned(), value);
-    set("driver", format.into());
+    let format = qemu_format(layer.format);
+    match encryption {
+        Some(encryption) if format == "raw" && encryption.format == EncryptionFormat::Luks => {
+            set("driver", "luks".into());
+            set("key-secret", key.into());
+        }
+        Some(encryption) => {
+            let cipher = match encryption.format {
+                EncryptionFormat::Luks => "luks",
+                _ => "aes",
+            };
+            set("driver", format.into());
+            set("encrypt", json!({"format": cipher, "key-secret": key}));
+        }
+        None => {
+            set("driver", format.into());
+        }
+    }
     if format == "qcow2" {
         if let Some(size) = layer.metadata_cache {
             set("cache-size", size.into());
@@ -140,12 +233,7 @@ fn node(
             set("data-file", data.into());
         }
     }
-    set("file", file.into());
-    if let Some(below) = below.filter(|_| layer.can_have_backing()) {
-        set("backing", below);
-    }
-    builder.blockdev(properties.into());
-    Some(node)
+    properties
 }
 
 /// The node of what holds an image; its name.
@@ -153,47 +241,69 @@ fn storage(
     builder: &mut Builder<'_>,
     name: &str,
     layer: &Layer<'_>,
-    number: u32,
+    prefix: &str,
     role: Role,
     style: Style,
 ) -> Option<String> {
-    let node = format!("libvirt-{number}-storage");
+    let node = format!("{prefix}-storage");
     let mut properties = match &layer.place {
         Place::Local { path, block } => {
+            let manager = reservations::manager(builder, layer, &node);
             let driver = match block {
                 true if style.cdrom && is_cdrom_drive(path) => "host_cdrom",
                 true => "host_device",
                 false => "file",
             };
-            let fds = accesses(role)
-                .iter()
-                .map(|access| {
-                    let name = match access {
-                        Access::Ro if accesses(role).len() > 1 => format!("{name}-ro"),
-                        _ => name.to_owned(),
-                    };
-                    let open = Open::File { access: *access, direct: style.direct() };
-                    let mut fd = builder.fd(name, path.clone(), open);
-                    fd.origin = layer.origin;
-                    fd
-                })
-                .collect();
+            let mut fds = images(builder, name, path, accesses(role), style);
+            fds.iter_mut().for_each(|fd| fd.origin = layer.origin);
             let path = builder.fdset(fds);
             let mut properties = object(json!({"driver": driver, "filename": path}));
             if let Some(aio) = aio(builder, style) {
                 properties.insert("aio".to_owned(), aio.into());
             }
+            if let Some(manager) = manager {
+                properties.insert("pr-manager".to_owned(), manager.into());
+            }
             properties
         }
-        Place::Other(source) => {
-            let kind = source.word();
-            builder.refuse(format!("cannot start a guest with a disk of type '{kind}' yet"));
-            return None;
+        Place::Directory { path } => {
+            let fd = builder.fd(format!("{name}-directory"), path.clone(), Open::Directory);
+            let directory = builder.inherited_path(fd);
+            let (Role::Effective { readonly, .. } | Role::Lower { readonly }) = role;
+            object(json!({
+                "driver": "vvfat", "dir": directory, "floppy": style.floppy, "rw": !readonly,
+            }))
         }
+        Place::Other(source) if source.network().is_some() => {
+            // The secrets of a library that encrypts are called after the image's topmost node.
+            let is_top = matches!(role, Role::Effective { .. });
+            let upper = if is_top { node.clone() } else { format!("{prefix}-format") };
+            network_source::properties(builder, layer, &node, &upper)?
+        }
+        Place::Other(source) => network_source::elsewhere(builder, name, source)?,
     };
     properties.extend(common(&node, role, style));
     builder.blockdev(properties.into());
     Some(node)
+}
+
+/// The descriptors of a file or block device, one for each access that QEMU asks for.
+pub(super) fn images(
+    builder: &mut Builder<'_>,
+    name: &str,
+    path: &str,
+    accesses: &[Access],
+    style: Style,
+) -> Vec<Fd> {
+    let fd = |access: &Access| {
+        let name = match access {
+            Access::Ro if accesses.len() > 1 => format!("{name}-ro"),
+            _ => name.to_owned(),
+        };
+        let open = Open::File { access: *access, direct: style.direct() };
+        builder.fd(name, path, open)
+    };
+    accesses.iter().map(fd).collect()
 }
 
 /// With which access QEMU will ever ask for the file of a node.

@@ -12,6 +12,7 @@ use xml::{Origin, Part as ElementPart, Problem, Severity};
 
 use super::chardev::Chardev;
 use super::device::Device;
+use super::secret::{PlannedSecret, SecretOrigin};
 use super::{
     ByPath, Command, CopyIfMissing, Fd, Helper, Open, Options, Plan, StartTime, hotplug, namespace,
 };
@@ -50,6 +51,7 @@ pub(super) struct Builder<'a> {
     notes: Vec<String>,
     by_path: Vec<ByPath>,
     copies: Vec<CopyIfMissing>,
+    secrets: Vec<PlannedSecret>,
     not_examined: Vec<String>,
     next_fd: i32,
     next_fdset: u32,
@@ -79,6 +81,8 @@ pub(super) enum Step {
     Word(String),
     /// Descriptors behind `/dev/fdset/NUMBER`.
     Fdset(u32, Vec<Fd>),
+    /// A secret: the object's id, by which its value is known when the guest starts.
+    Secret(String),
     /// A block node.
     Blockdev(Value),
     /// An object.
@@ -120,6 +124,7 @@ impl<'a> Builder<'a> {
             notes: Vec::new(),
             by_path: Vec::new(),
             copies: Vec::new(),
+            secrets: Vec::new(),
             not_examined: Vec::new(),
             next_fd: FIRST_FD,
             next_fdset: 1,
@@ -172,6 +177,26 @@ impl<'a> Builder<'a> {
     /// An object, over QMP if it can be.
     pub(super) fn object(&mut self, object: Value) {
         self.step(Step::Object(object));
+    }
+
+    /// Whether there is an object of that id already.
+    pub(super) fn has_object(&self, id: &str) -> bool {
+        let mut steps = self.parts.iter().flat_map(|part| &part.steps);
+        steps.any(|step| matches!(step, Step::Object(object) if object["id"] == id))
+    }
+
+    /// An object called `id` with a secret value, which comes from there.
+    pub(super) fn secret(&mut self, id: &str, from: SecretOrigin) {
+        let Part { purpose, origin, .. } = self.current();
+        let secret = PlannedSecret {
+            late: id.to_owned(),
+            from,
+            purpose: purpose.clone(),
+            origin: *origin,
+            at: None,
+        };
+        self.secrets.push(secret);
+        self.step(Step::Secret(id.to_owned()));
     }
 
     /// What is behind a network interface.
@@ -423,6 +448,7 @@ impl<'a> Builder<'a> {
             by_path: self.by_path,
             notes: self.notes,
             copies: self.copies,
+            secrets: self.secrets,
             start_time: self.start_time,
             warnings: self.warnings,
         })
@@ -466,6 +492,19 @@ impl Writer {
                         self.option("add-fd", value);
                     }
                 }
+                Step::Secret(id) => {
+                    // Arguments can be read by everybody on the host.
+                    let fd = Fd {
+                        name: id.clone(),
+                        source: format!("secret:{id}"),
+                        open: Open::Secret { late: id.clone() },
+                        purpose: part.purpose.clone(),
+                        origin: part.origin,
+                        ..Fd::default()
+                    };
+                    let file = format!("/proc/self/fd/{}", self.inherit(fd, None));
+                    self.option("object", secret(id, "file", &file).to_string());
+                }
                 Step::Blockdev(node) => {
                     self.check((&part.purpose, part.origin), "blockdev-add", node);
                     self.option("blockdev", node.to_string());
@@ -502,6 +541,10 @@ impl Writer {
                         self.send(part, "add-fd", arguments, Some(fd));
                         self.fds.push(Fd { fdset: Some(*set), ..fd.clone() });
                     }
+                }
+                Step::Secret(id) => {
+                    let object = secret(id, "data", &format!("{{{id}}}"));
+                    self.send(part, "object-add", object, None);
                 }
                 Step::Blockdev(node) => self.send(part, "blockdev-add", node.clone(), None),
                 Step::Object(object) => self.send(part, "object-add", object.clone(), None),
@@ -592,6 +635,11 @@ impl Writer {
         }
         properties.into()
     }
+}
+
+/// An object with a secret, whose value in base64 is in the property `member`.
+fn secret(id: &str, member: &str, value: &str) -> Value {
+    json!({"qom-type": "secret", "id": id, member: value, "format": "base64"})
 }
 
 /// Puts descriptors into a property: as its text, or as the text of a socket's address.

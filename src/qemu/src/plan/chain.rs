@@ -1,13 +1,19 @@
 //! The images of a disk, from the topmost down: what the document says, then what the images
 //! themselves say.
 
+use std::borrow::Cow;
+
 use conf::device::Disk;
 use conf::device::disk::BackingStore;
+use conf::device::disk::auth::Auth;
 use conf::device::disk::driver::{MetadataCache, StorageFormat};
+use conf::device::disk::encryption::Encryption;
 use conf::device::disk::source::{DataStore, Slice, Source, SourceCommon, StartupPolicy};
 use xml::{Origin, Part, Problem};
 
+use super::volume;
 use crate::answers::{Answer, Answers, Image, PathKind, Question};
+use crate::host::Host;
 
 /// How many images a chain may have. QEMU has no limit, but opening them takes a descriptor each.
 const MAX_DEPTH: usize = 200;
@@ -40,6 +46,10 @@ pub(super) struct Layer<'a> {
     pub(super) metadata_cache: Option<u64>,
     /// The file that holds its data.
     pub(super) data: Option<Box<Layer<'a>>>,
+    /// How it is encrypted.
+    pub(super) encryption: Option<&'a Encryption>,
+    /// Who QEMU is to its server.
+    pub(super) auth: Option<Cow<'a, Auth>>,
     /// What the document says about its source.
     pub(super) common: Option<&'a SourceCommon>,
     /// The element that names it, directly or by an image above it.
@@ -51,41 +61,78 @@ pub(super) struct Layer<'a> {
 pub(super) enum Place<'a> {
     /// A file or block device of this host.
     Local { path: String, block: bool },
-    /// Anything else that the document names.
-    Other(&'a Source),
+    /// A directory of this host, which the guest sees as a FAT file system.
+    Directory { path: String },
+    /// Anything else that the document names, or a storage pool stands for.
+    Other(Box<Cow<'a, Source>>),
 }
 
 impl<'a> Layer<'a> {
-    fn of(source: &'a Source, format: StorageFormat, cache: &MetadataCache) -> Self {
+    /// An image that the document names. `format`: what it says about that.
+    pub(super) fn of(
+        source: &'a Source,
+        format: Option<StorageFormat>,
+        cache: &MetadataCache,
+        (host, chain): (&Host, &mut Chain<'_>),
+        answers: &Answers,
+    ) -> Option<Self> {
         let common = source.common();
+        let mut pool_auth = None;
         let place = match source {
             Source::File(_) | Source::Block(_) => Place::Local {
                 path: source.path().unwrap_or_default().to_owned(),
                 block: matches!(source, Source::Block(_)),
             },
-            other => Place::Other(other),
+            Source::Dir(_) => {
+                Place::Directory { path: source.path().unwrap_or_default().to_owned() }
+            }
+            Source::Volume(volume) => match volume::find(volume, host, answers) {
+                Ok(found) => {
+                    chain.unanswered.extend(found.unanswered);
+                    pool_auth = found.auth;
+                    found.place
+                }
+                Err(problem) => {
+                    chain.problems.push(problem);
+                    return None;
+                }
+            },
+            other => Place::Other(Box::new(Cow::Borrowed(other))),
         };
-        let data = common.data_store.as_deref().map(|DataStore { source, .. }| {
-            Box::new(Self::of(source, StorageFormat::Raw, &MetadataCache::default()))
-        });
-        Self {
+        let data = match common.data_store.as_deref() {
+            Some(DataStore { source, .. }) => {
+                let (raw, cache) = (Some(StorageFormat::Raw), MetadataCache::default());
+                Some(Box::new(Self::of(source, raw, &cache, (host, chain), answers)?))
+            }
+            None => None,
+        };
+        let usual = match place {
+            Place::Directory { .. } => StorageFormat::Fat,
+            _ => StorageFormat::Raw,
+        };
+        Some(Self {
             place,
-            format,
+            format: format.unwrap_or(usual),
             slice: common.storage_slice(),
             metadata_cache: cache.max_size.map(|size| size.0.into()),
             data,
+            encryption: common.encryption.as_ref(),
+            auth: source.auth().map(Cow::Borrowed).or(pool_auth.map(Cow::Owned)),
             common: Some(common),
             origin: common.origin,
-        }
+        })
     }
 
-    fn found(path: String, block: bool, format: StorageFormat, origin: Origin) -> Self {
+    /// An image on this host.
+    pub(super) fn found(path: String, block: bool, format: StorageFormat, origin: Origin) -> Self {
         Self {
             place: Place::Local { path, block },
             format,
             slice: None,
             metadata_cache: None,
             data: None,
+            encryption: None,
+            auth: None,
             common: None,
             origin,
         }
@@ -95,7 +142,7 @@ impl<'a> Layer<'a> {
     pub(super) fn path(&self) -> Option<&str> {
         match &self.place {
             Place::Local { path, .. } => Some(path),
-            Place::Other(_) => None,
+            Place::Directory { .. } | Place::Other(_) => None,
         }
     }
 
@@ -111,13 +158,20 @@ impl<'a> Layer<'a> {
 }
 
 /// Follows the images of a disk as far as the document and what was seen tell.
-pub(super) fn chain<'a>(disk: &'a Disk, answers: &Answers) -> Chain<'a> {
+pub(super) fn chain<'a>(disk: &'a Disk, host: &Host, answers: &Answers) -> Chain<'a> {
     let mut chain = Chain::default();
     if disk.is_empty() || matches!(disk.source, Source::VhostUser(_)) {
         return chain;
     }
-    let format = disk.driver.format.unwrap_or(StorageFormat::Raw);
-    let mut next = Some(Layer::of(&disk.source, format, &disk.driver.metadata_cache));
+    let cache = &disk.driver.metadata_cache;
+    let mut next = Layer::of(&disk.source, disk.driver.format, cache, (host, &mut chain), answers);
+    if let Some(top) = &mut next {
+        top.encryption = disk.encryption();
+        top.auth = disk.auth().map(Cow::Borrowed).or(top.auth.take());
+    } else if is_optional(&disk.source) {
+        chain.is_dropped = true;
+        chain.problems.clear();
+    }
     let mut said = disk.backing_store.as_ref();
     while let Some(layer) = next.take() {
         let is_top = chain.layers.is_empty();
@@ -141,8 +195,8 @@ pub(super) fn chain<'a>(disk: &'a Disk, answers: &Answers) -> Chain<'a> {
         match said {
             Some(BackingStore::End) => chain.ends = true,
             Some(BackingStore::Image(image)) => {
-                let format = image.format.format;
-                next = Some(Layer::of(&image.source, format, &image.format.metadata_cache));
+                let (format, cache) = (Some(image.format.format), &image.format.metadata_cache);
+                next = Layer::of(&image.source, format, cache, (host, &mut chain), answers);
                 said = image.backing_store.as_ref();
             }
             None if !layer.can_have_backing() => chain.ends = true,
@@ -206,7 +260,7 @@ impl<'a> Chain<'a> {
             }
             _ => {}
         }
-        if layer.slice.is_some() || layer.common.is_some_and(|common| common.encryption.is_some()) {
+        if layer.slice.is_some() || layer.encryption.is_some() {
             return;
         }
         let said = qemu_format(layer.format);
@@ -238,7 +292,7 @@ impl<'a> Chain<'a> {
     /// Whether the image may be missing, and is.
     fn may_be_dropped(&mut self, source: &Source, layer: &Layer<'a>, answers: &Answers) -> bool {
         let Some(path) = layer.path() else { return false };
-        let optional = source.common().startup_policy == Some(StartupPolicy::Optional);
+        let optional = is_optional(source);
         let seen = answers.get(&Question::Image(path.to_owned()));
         self.is_dropped =
             optional && matches!(seen, Some(Answer::Failed(_) | Answer::Path(PathKind::Missing)));
@@ -287,6 +341,11 @@ impl<'a> Chain<'a> {
         let block = answers.image(&below).is_some_and(|seen| seen.kind == PathKind::BlockDevice);
         Some(Layer::found(below, block, format, above.origin))
     }
+}
+
+/// Whether a guest can do without an image that is missing.
+fn is_optional(source: &Source) -> bool {
+    source.common().startup_policy == Some(StartupPolicy::Optional)
 }
 
 /// Formats that cannot be told from their first bytes.

@@ -11,11 +11,13 @@ use conf::device::virtio::VirtioModel;
 use conf::device::{DeviceKind, Disk};
 use serde_json::{Value, json};
 
+use super::argument::Argument;
 use super::blockdev::{self, Style};
-use super::chain::{Chain, chain};
+use super::chain::{Chain, Layer, Place, chain, qemu_format};
 use super::device::Device;
-use super::{Builder, boot, iothread, throttle};
+use super::{Access, Builder, boot, iothread, network_source, throttle, vhost_user};
 use crate::answers::{Answers, Question};
+use crate::host::Host;
 use crate::machine::Family;
 
 /// How much of a serial number virtio-blk and NVMe show to the guest.
@@ -28,8 +30,11 @@ const SERIAL_SEEN: usize = 20;
 const SCSI_SERIAL: usize = 36;
 
 /// What to look at.
-pub(super) fn questions(disk: &Disk, answers: &Answers) -> Vec<Question> {
-    let mut questions = chain(disk, answers).unanswered;
+pub(super) fn questions(disk: &Disk, host: &Host, answers: &Answers) -> Vec<Question> {
+    let chain = chain(disk, host, answers);
+    let mut questions: Vec<Question> =
+        chain.layers.iter().flat_map(|layer| network_source::questions(layer, host)).collect();
+    questions.extend(chain.unanswered);
     if disk.driver.io == Some(conf::device::disk::driver::Io::IoUring) {
         questions.push(Question::IoUring);
     }
@@ -43,8 +48,12 @@ pub(super) fn disks(builder: &mut Builder<'_>) {
     let disks = &builder.domain.devices.disks;
     let mut prepared: Vec<(&Disk, Chain<'_>, Vec<u32>)> = Vec::new();
     for disk in disks.iter().rev() {
-        let chain = chain(disk, builder.answers);
-        let count = chain.images() + disk.throttle_filters.len();
+        let chain = chain(disk, builder.host, builder.answers);
+        // What QEMU takes by its old option has no nodes with names.
+        let count = match disk.bus() {
+            Some(Bus::Sd) => 0,
+            _ => chain.images() + disk.throttle_filters.len(),
+        };
         let numbers = (0..count).map(|_| builder.next_node()).collect();
         prepared.push((disk, chain, numbers));
     }
@@ -72,19 +81,19 @@ fn disk(builder: &mut Builder<'_>, pos: usize, disk: &Disk, chain: Chain<'_>, nu
         builder.say(problem);
     }
     check_serial(builder, disk);
-    for (what, there) in [
-        ("encryption", disk.encryption().is_some()),
-        ("reservations", disk.source.common().reservations.is_some()),
-        ("transient", disk.transient.is_some()),
-    ] {
-        if there {
-            builder.refuse(format!("cannot start a guest with <{what}> yet"));
-        }
+    if disk.is_transient() {
+        builder.refuse("cannot start a guest with <transient> yet");
     }
     if builder.problems.len() > before {
         return;
     }
     let alias = builder.aliases.get(DeviceKind::Disk, pos).to_owned();
+    if disk.bus() == Some(Bus::Sd) {
+        return sd_card(builder, disk, &alias, &chain);
+    }
+    if let Source::VhostUser(source) = &disk.source {
+        vhost_user::chardev(builder, &alias, &source.path, source.reconnect.as_ref());
+    }
     let node = match chain.layers.is_empty() {
         true => None,
         false => {
@@ -106,6 +115,7 @@ fn style(disk: &Disk) -> Style {
     Style {
         readonly: disk.readonly,
         cdrom: disk.is_cdrom(),
+        floppy: disk.is_floppy(),
         cache: cache(disk),
         ..Style::of(&disk.driver)
     }
@@ -146,16 +156,21 @@ fn device(
         Bus::Usb if disk.model != Some(DiskModel::UsbBot) => Device::new("usb-storage"),
         Bus::Fdc => Device::new("floppy"),
         Bus::Nvme => Device::new("nvme-ns"),
-        Bus::Usb | Bus::Sd | Bus::Xen | Bus::Uml => {
-            builder.refuse(format!("cannot start a guest with a disk on bus '{bus}' yet"));
+        Bus::Usb => {
+            builder.device(bulk_only(disk, alias, builder));
+            Device::new(if disk.is_cdrom() { "scsi-cd" } else { "scsi-hd" })
+        }
+        Bus::Sd | Bus::Xen | Bus::Uml => {
+            builder.refuse(format!("QEMU has no disks on the bus '{bus}'"));
             return None;
         }
     };
-    if matches!(disk.source, Source::VhostUser(_)) {
-        builder.refuse("cannot start a guest with a disk of type 'vhostuser' yet");
-        return None;
+    let is_behind_usb = bus == Bus::Usb && disk.model == Some(DiskModel::UsbBot);
+    if is_behind_usb {
+        device.set("bus", format!("{alias}.0"));
+    } else {
+        address(&mut device, disk, bus, builder);
     }
-    address(&mut device, disk, bus, builder);
     if bus == Bus::Scsi && !disk.is_lun() {
         let serial = disk.serial.as_ref().map(|serial| serial.0.clone());
         device.set("device_id", serial.unwrap_or_else(|| format!("drive-{alias}")));
@@ -164,7 +179,10 @@ fn device(
         device.set("share-rw", true);
     }
     device.maybe("drive", node);
-    device.set("id", alias);
+    if is_vhost_user(disk) {
+        device.set("chardev", vhost_user::chardev_id(alias));
+    }
+    device.set("id", if is_behind_usb { format!("{alias}-device") } else { alias.to_owned() });
     if bus != Bus::Fdc {
         device.maybe("bootindex", boot::of_disk(builder.domain, pos));
     }
@@ -178,7 +196,9 @@ fn device(
     let product = if matches!(bus, Bus::Ide | Bus::Sata) { "model" } else { "product" };
     device.maybe(product, disk.product.as_ref().map(|product| product.as_str()));
     match bus {
-        Bus::Usb => device.set("removable", disk.target.removable == Some(OnOff::On)),
+        Bus::Usb if !is_behind_usb => {
+            device.set("removable", disk.target.removable == Some(OnOff::On))
+        }
         _ => device.switch("removable", disk.target.removable),
     };
     if !disk.is_lun() {
@@ -195,6 +215,43 @@ fn device(
     Some(device)
 }
 
+fn is_vhost_user(disk: &Disk) -> bool {
+    matches!(disk.source, Source::VhostUser(_))
+}
+
+/// The SCSI bus behind a USB device.
+fn bulk_only(disk: &Disk, alias: &str, builder: &Builder<'_>) -> Device {
+    let mut device = Device::new("usb-bot");
+    device.set("id", alias).address(&disk.info, builder);
+    device
+}
+
+/// A card in a reader for SD cards, which has only the old option.
+///
+/// libvirt: `qemuBuildDriveStr`.
+fn sd_card(builder: &mut Builder<'_>, disk: &Disk, alias: &str, chain: &Chain<'_>) {
+    let Some(Layer { place: Place::Local { path, .. }, format, .. }) = chain.layers.first() else {
+        builder.refuse("only a file or block device can be the image of an SD card");
+        return;
+    };
+    let accesses: &[Access] = match disk.readonly {
+        true => &[Access::Ro],
+        false => &[Access::Rw, Access::Ro],
+    };
+    let style = style(disk);
+    let fds = blockdev::images(builder, &format!("{alias}-image"), path, accesses, style);
+    let file = builder.fdset(fds);
+    let mut drive = Argument::new("");
+    drive.add("file", file).add("format", qemu_format(*format)).add("if", "sd");
+    drive.maybe("index", disk.target.dev.index().map(|index| index.to_string()));
+    if disk.readonly {
+        drive.add("readonly", "on");
+    }
+    drive.maybe("cache", disk.driver.cache.map(|cache| cache.to_string()));
+    drive.maybe("aio", disk.driver.io.map(|io| io.to_string()));
+    builder.argument("drive", drive.into_text());
+}
+
 fn virtio(disk: &Disk) -> Device {
     let model = match disk.model {
         Some(DiskModel::VirtioTransitional) => Some(VirtioModel::Transitional),
@@ -204,6 +261,8 @@ fn virtio(disk: &Disk) -> Device {
     let driver = &disk.driver;
     let mut device = Device::virtio("virtio-blk-pci", model, Some(&driver.virtio));
     device.maybe("iothread", driver.iothread.map(iothread::name));
+    let base = if is_vhost_user(disk) { "vhost-user-blk-pci" } else { "virtio-blk-pci" };
+    let mut device = Device::virtio(base, model, Some(&driver.virtio));
     device.switch("ioeventfd", driver.ioeventfd);
     device.switch("event_idx", driver.event_idx);
     device.maybe("num-queues", driver.queues.map(u32::from));

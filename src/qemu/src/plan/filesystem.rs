@@ -9,7 +9,7 @@ use conf::device::{DeviceKind, Filesystem};
 use super::argument::Argument;
 use super::chardev::{Backend, Chardev, Socket, SocketAddress};
 use super::device::Device;
-use super::{Builder, HelperSocket, Open, memory};
+use super::{Builder, HelperSocket, Open, memory, vhost_user};
 use crate::answers::{Answer, Answers, PathKind, Question};
 
 /// The daemon that serves folders by virtiofs.
@@ -141,7 +141,7 @@ fn virtiofs(builder: &mut Builder<'_>, filesystem: &Filesystem, alias: &str) {
         },
     };
     let fd = builder.fd(format!("{alias}-socket"), source, open);
-    let chardev = format!("chr-vu-{alias}");
+    let chardev = vhost_user::chardev_id(alias);
     let socket = Socket::connected(SocketAddress::Fd(Box::new(fd)));
     builder.chardev(Chardev::new(chardev.clone(), Backend::Socket(socket)));
     let options = Some(&filesystem.driver.virtio);

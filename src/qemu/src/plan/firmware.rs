@@ -1,12 +1,17 @@
 //! The firmware and its variables.
 
 use base::YesNo;
+use conf::Domain;
+use conf::device::disk::driver::{MetadataCache, StorageFormat};
 use conf::os::{FirmwareFormat, Loader, LoaderKind, Nvram};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::argument::Argument;
-use super::blockdev::object;
-use super::{Access, Builder, Open};
+use super::blockdev::{self, Nodes, Style};
+use super::chain::{Chain, Layer};
+use super::{Builder, Open, network_source};
+use crate::answers::{Answers, Question};
+use crate::host::Host;
 
 /// The loader of a firmware that is put into flash memory.
 fn flash<'a>(builder: &Builder<'a>) -> Option<&'a Loader> {
@@ -39,67 +44,58 @@ pub(super) fn nodes(builder: &mut Builder<'_>) {
     builder.cold_part("firmware", loader.origin);
     let readonly = loader.readonly == Some(YesNo::Yes);
     let path = loader.path.as_ref().map(|path| path.0.clone()).unwrap_or_default();
-    let format = loader.format.unwrap_or(FirmwareFormat::Raw);
-    pflash(builder, 0, path, format, readonly);
+    let layer = Layer::found(path, false, image_format(loader.format), loader.origin);
+    pflash(builder, 0, &layer, readonly);
     let Some(nvram) = variables(builder) else { return };
     builder.cold_part("firmware's variables", nvram.origin);
-    if nvram.source.is_some() {
-        builder.refuse("cannot start a guest with <source> of <nvram> yet");
-        return;
-    }
-    let Some(path) = nvram.path.as_ref().map(|path| path.0.clone()) else {
-        builder.refuse("<nvram> names no file");
-        return;
+    let format = image_format(nvram.format);
+    let layer = match (&nvram.source, &nvram.path) {
+        (Some(source), _) => {
+            let mut chain = Chain::default();
+            let (host, answers) = (builder.host, builder.answers);
+            let cache = MetadataCache::default();
+            let layer = Layer::of(source, Some(format), &cache, (host, &mut chain), answers);
+            chain.problems.into_iter().for_each(|problem| {
+                builder.say(problem);
+            });
+            layer
+        }
+        (None, Some(path)) => Some(Layer::found(path.0.clone(), false, format, nvram.origin)),
+        (None, None) => {
+            builder.refuse("<nvram> names no file");
+            None
+        }
     };
-    if let Some(template) = &nvram.template {
-        builder.copy_if_missing(path.clone(), template.clone());
+    let Some(layer) = layer else { return };
+    if let (Some(template), Some(path)) = (&nvram.template, layer.path()) {
+        builder.copy_if_missing(path.to_owned(), template.clone());
     }
-    pflash(builder, 1, path, nvram.format.unwrap_or(FirmwareFormat::Raw), false);
+    pflash(builder, 1, &layer, false);
+}
+
+/// What to look at.
+pub(super) fn questions(domain: &Domain, host: &Host, answers: &Answers) -> Vec<Question> {
+    let source = domain.os.nvram.as_ref().and_then(|nvram| nvram.source.as_ref());
+    let mut chain = Chain::default();
+    let layer = source.and_then(|source| {
+        Layer::of(source, None, &MetadataCache::default(), (host, &mut chain), answers)
+    });
+    layer.iter().flat_map(|layer| network_source::questions(layer, host)).collect()
+}
+
+fn image_format(format: Option<FirmwareFormat>) -> StorageFormat {
+    match format {
+        Some(FirmwareFormat::Qcow2) => StorageFormat::Qcow2,
+        Some(FirmwareFormat::Raw) | None => StorageFormat::Raw,
+    }
 }
 
 /// The nodes of one flash memory. Variables in a raw file have no node for their format.
-fn pflash(
-    builder: &mut Builder<'_>,
-    unit: u32,
-    path: String,
-    format: FirmwareFormat,
-    readonly: bool,
-) {
+fn pflash(builder: &mut Builder<'_>, unit: u32, layer: &Layer<'_>, readonly: bool) {
     let name = if unit == 0 { "firmware" } else { "nvram" };
-    let has_format = unit == 0 || format == FirmwareFormat::Qcow2;
-    let accesses: &[Access] = match (readonly, has_format) {
-        (true, _) => &[Access::Ro],
-        (false, true) => &[Access::Rw, Access::Ro],
-        (false, false) => &[Access::Rw],
-    };
-    let fds = accesses
-        .iter()
-        .enumerate()
-        .map(|(at, access)| {
-            let name = if at == 0 { name.to_owned() } else { format!("{name}-ro") };
-            builder.fd(name, path.clone(), Open::File { access: *access, direct: false })
-        })
-        .collect();
-    let filename = builder.fdset(fds);
-    let storage = format!("libvirt-pflash{unit}-storage");
-    if !has_format {
-        builder.blockdev(json!({
-            "driver": "file", "filename": filename, "node-name": storage, "read-only": readonly,
-        }));
-        return;
-    }
-    builder.blockdev(json!({
-        "driver": "file", "filename": filename, "node-name": storage,
-        "auto-read-only": true, "discard": "unmap",
-    }));
-    let mut node = object(json!({
-        "node-name": format!("libvirt-pflash{unit}-format"), "read-only": readonly,
-        "driver": format.to_string(), "file": storage,
-    }));
-    if format == FirmwareFormat::Qcow2 {
-        node.insert("backing".to_owned(), Value::Null);
-    }
-    builder.blockdev(node.into());
+    let prefix = format!("libvirt-pflash{unit}");
+    let nodes = Nodes { name, prefix: &prefix, top: true, readonly, has_format: unit == 0 };
+    blockdev::image(builder, &nodes, layer, (Some(Value::Null), None), Style::default());
 }
 
 /// A firmware in read-only memory, or what flash memory needs besides its nodes.

@@ -223,6 +223,7 @@ fn providers(parts: &[Part]) -> BTreeMap<&str, usize> {
                 Step::Object(object) => object["id"].as_str(),
                 Step::Netdev(properties, _) => properties.get("id").and_then(Value::as_str),
                 Step::Chardev(chardev) => Some(chardev.id.as_str()),
+                Step::Secret(id) => Some(id.as_str()),
                 Step::Blockdev(node) => node["node-name"].as_str(),
                 Step::Argument(..) | Step::Word(_) | Step::Fdset(..) => None,
             };
@@ -246,7 +247,11 @@ fn each_text(part: &Part, visit: &mut dyn FnMut(&str)) {
                 properties.values().for_each(|value| each_text_of(value, visit));
             }
             Step::Object(value) | Step::Blockdev(value) => each_text_of(value, visit),
-            Step::Argument(..) | Step::Word(_) | Step::Fdset(..) | Step::Chardev(..) => {}
+            Step::Argument(..)
+            | Step::Word(_)
+            | Step::Fdset(..)
+            | Step::Chardev(..)
+            | Step::Secret(..) => {}
         }
     }
 }

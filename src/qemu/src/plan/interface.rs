@@ -15,7 +15,8 @@ use super::blockdev::object;
 use super::chardev::{Backend, Chardev, Socket, SocketAddress};
 use super::device::Device;
 use super::{Access, Builder, Fd, Open, Tap, boot, memory, passt, source};
-use crate::answers::{Answer, Answers, LinkKind, PathKind, Question};
+use crate::answers::{Answer, LinkKind, PathKind, Question};
+use crate::host::Host;
 
 /// What the kernel moves packets with.
 const VHOST_NET: &str = "/dev/vhost-net";
@@ -23,7 +24,7 @@ const VHOST_NET: &str = "/dev/vhost-net";
 const ANY_TAP: &str = "vnet%d";
 
 /// What to look at.
-pub(super) fn questions(interface: &Interface, _answers: &Answers) -> Vec<Question> {
+pub(super) fn questions(interface: &Interface, _host: &Host) -> Vec<Question> {
     let mut questions = Vec::new();
     if let Some(bridge) = interface.kind.bridge() {
         questions.push(Question::Link(bridge.to_owned()));

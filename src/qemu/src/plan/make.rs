@@ -28,11 +28,12 @@ pub struct Options {
 pub fn questions(domain: &CompleteDomain, host: &Host, answers: &Answers) -> Vec<Question> {
     let devices = &domain.devices;
     let mut questions: Vec<Question> = Vec::new();
-    questions.extend(devices.disks.iter().flat_map(|disk| disk::questions(disk, answers)));
+    questions.extend(firmware::questions(domain, host, answers));
+    questions.extend(devices.disks.iter().flat_map(|disk| disk::questions(disk, host, answers)));
     let filesystems = devices.filesystems.iter();
     questions.extend(filesystems.flat_map(|share| filesystem::questions(share, answers)));
     let interfaces = devices.interfaces.iter();
-    questions.extend(interfaces.flat_map(|interface| interface::questions(interface, answers)));
+    questions.extend(interfaces.flat_map(|interface| interface::questions(interface, host)));
     questions.extend(devices.vsock.iter().flat_map(|vsock| vsock::questions(vsock, answers)));
     let displays = devices.graphics.iter();
     questions.extend(displays.flat_map(|one| graphics::questions(one, domain, host, answers)));

@@ -30,17 +30,22 @@ mod memballoon;
 mod memory;
 mod memory_device;
 mod namespace;
+mod network_source;
 mod numa;
 mod passt;
 mod ports;
 mod redirdev;
+mod reservations;
 mod rng;
+mod secret;
 mod smbios;
 mod sound;
 mod source;
 mod text;
 mod throttle;
+mod vhost_user;
 mod video;
+mod volume;
 mod vsock;
 mod watchdog;
 
@@ -53,6 +58,7 @@ use xml::{Origin, Problem};
 use builder::Builder;
 pub use make::{Options, plan, questions};
 pub use ports::consoles;
+pub use secret::{PlannedSecret, SecretOrigin};
 
 /// What `start` is going to do.
 ///
@@ -80,6 +86,9 @@ pub struct Plan {
     /// Files that are made before anything is opened, unless they are there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub copies: Vec<CopyIfMissing>,
+    /// Values that become late values and are written down nowhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<PlannedSecret>,
     /// The late value that is a moment, of a guest whose clock goes on from where it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_time: Option<StartTime>,
@@ -201,6 +210,11 @@ pub enum Open {
     HelperNode {
         /// The helper's name in this plan.
         helper: String,
+    },
+    /// Sealed memory with a late value.
+    Secret {
+        /// The late value.
+        late: String,
     },
     /// QEMU's monitor: a listening socket in the guest's run-time directory.
     Monitor,
@@ -329,6 +343,9 @@ impl Plan {
         }
         for helper in &mut self.helpers {
             helper.at = place(helper.origin);
+        }
+        for secret in &mut self.secrets {
+            secret.at = place(secret.origin);
         }
         for command in &mut self.qmp {
             command.at = place(command.origin);

@@ -29,7 +29,7 @@ pub(super) fn netdev(
     let name = format!("{alias}-{PASST}");
     let argv = arguments(program, interface);
     builder.helper(&name, argv).socket = HelperSocket::Pair;
-    let source = format!("helper:{name}");
+    let source = builder.helper_source(PASST, alias, &name);
     let fd = builder.fd(format!("{alias}-socket"), source, Open::Helper { helper: name });
     // QEMU connects a stream in a thread of its own, which knows no names of descriptors.
     let number = builder.inherit(fd).to_string();

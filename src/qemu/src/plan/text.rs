@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display};
 
-use super::{Access, Fd, Open, Plan};
+use super::{Access, Fd, Open, Plan, SecretOrigin};
 
 impl Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -21,6 +21,9 @@ impl Display for Plan {
         }
         for helper in &self.helpers {
             writeln!(f, "helper  {}  {}", helper.name, helper.argv.join(" "))?;
+        }
+        for secret in &self.secrets {
+            writeln!(f, "secret  {}  {}", secret.late, origin(&secret.from))?;
         }
         for fd in &self.fds {
             writeln!(f, "fd      {}  {}  {}{}", fd.name, how(&fd.open), fd.source, goes(fd))?;
@@ -76,7 +79,17 @@ fn how(open: &Open) -> String {
         Open::ConnectUnix => "connect".to_owned(),
         Open::Helper { helper } => format!("connect,helper={helper}"),
         Open::HelperNode { helper } => format!("socket-node,helper={helper}"),
+        Open::Secret { .. } => "secret".to_owned(),
         Open::Monitor => "monitor".to_owned(),
+    }
+}
+
+/// Where a secret comes from.
+fn origin(from: &SecretOrigin) -> String {
+    match from {
+        SecretOrigin::File(file) => file.path.clone(),
+        SecretOrigin::Document { .. } => "the document".to_owned(),
+        SecretOrigin::NotExamined { secret } => secret.clone(),
     }
 }
 

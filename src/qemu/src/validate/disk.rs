@@ -10,7 +10,7 @@ use conf::device::disk::driver::{Cache, Io, StorageFormat};
 use conf::device::disk::encryption::{EncryptionEngine, EncryptionFormat};
 use conf::device::disk::network_source::Protocol;
 use conf::device::disk::source::Source;
-use conf::device::disk::{BackingStore, Bus};
+use conf::device::disk::{BackingStore, Bus, DiskModel};
 use xml::{Origin, Part};
 
 use super::{Check, Rule, attribute, within};
@@ -61,7 +61,8 @@ fn bus_of(disk: &Disk) -> Bus {
 fn empty(check: &mut Check<'_>) {
     each(check, |check, disk| {
         let bus = bus_of(disk);
-        if disk.is_empty() && (!disk.is_removable() || bus == Bus::Usb) {
+        let is_alone = bus == Bus::Usb && disk.model != Some(DiskModel::UsbBot);
+        if disk.is_empty() && (!disk.is_removable() || is_alone) {
             let message = if disk.is_removable() {
                 format!("a drive on the bus '{bus}' cannot be empty")
             } else {
@@ -218,7 +219,8 @@ fn virtio_only(check: &mut Check<'_>) {
             let message = format!("'{name}' is for bus='virtio', not '{bus}'");
             check.refuse(disk.origin, within(format!("driver@{name}")), message, "leave it out");
         }
-        if disk.model.is_some() {
+        let is_usb = matches!(disk.model, Some(DiskModel::UsbStorage | DiskModel::UsbBot));
+        if disk.model.is_some() && !(is_usb && bus == Bus::Usb) {
             let message = format!("'model' is for bus='virtio', not '{bus}'");
             check.refuse(disk.origin, attribute("model"), message, "leave it out");
         }

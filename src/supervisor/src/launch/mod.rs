@@ -192,6 +192,7 @@ impl<'a> Launch<'a> {
     }
 
     fn start_helpers(&mut self) -> Result<(), LaunchError> {
+        host::secrets::fill(&self.request.plan.secrets, &mut self.late)?;
         let environment: Vec<(OsString, OsString)> = self
             .request
             .environment
