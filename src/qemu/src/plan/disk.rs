@@ -259,10 +259,9 @@ fn virtio(disk: &Disk) -> Device {
         _ => None,
     };
     let driver = &disk.driver;
-    let mut device = Device::virtio("virtio-blk-pci", model, Some(&driver.virtio));
-    device.maybe("iothread", driver.iothread.map(iothread::name));
     let base = if is_vhost_user(disk) { "vhost-user-blk-pci" } else { "virtio-blk-pci" };
     let mut device = Device::virtio(base, model, Some(&driver.virtio));
+    device.maybe("iothread", driver.iothread.map(iothread::name));
     device.switch("ioeventfd", driver.ioeventfd);
     device.switch("event_idx", driver.event_idx);
     device.maybe("num-queues", driver.queues.map(u32::from));
