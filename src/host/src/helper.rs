@@ -1,9 +1,10 @@
 //! Processes that run beside QEMU: virtiofsd, passt, vhost-device-vsock, swtpm.
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -16,6 +17,9 @@ use crate::opening::{Claim, HelperEnd};
 
 /// How long a helper may take to make its socket.
 const SOCKET_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long a helper may take that only prepares something: swtpm_setup makes keys.
+const PREPARATION_LIMIT: Duration = Duration::from_secs(120);
 
 /// How long a helper that was told to end may take.
 pub const END_LIMIT: Duration = Duration::from_secs(2);
@@ -80,6 +84,11 @@ fn try_start(
     late: &LateValues,
     claim: Option<Claim>,
 ) -> io::Result<Running> {
+    if let Some(directory) = &helper.directory {
+        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(|error| {
+            io::Error::other(format!("cannot make '{directory}': {}", sys::reason(&error)))
+        })?;
+    }
     let (inherited, end, placeholder) = match helper.socket {
         HelperSocket::Inherited => {
             let listener = UnixListener::bind(socket)?;
@@ -88,6 +97,7 @@ fn try_start(
         HelperSocket::Path => {
             (None, HelperEnd::Path(socket.to_owned()), socket.display().to_string())
         }
+        HelperSocket::None => (None, HelperEnd::None, String::new()),
         HelperSocket::Pair => {
             let (ours, theirs) = UnixStream::pair()?;
             (Some(OwnedFd::from(theirs)), HelperEnd::Pair(ours.into()), SOCKET_FD.to_string())
@@ -118,7 +128,11 @@ fn try_start(
         end_now(&mut child);
         return Err(error);
     }
-    let named = (helper.socket != HelperSocket::Pair).then(|| socket.to_owned());
+    if helper.ends {
+        wait_for_success(&mut child, log)?;
+    }
+    let has_name = matches!(helper.socket, HelperSocket::Inherited | HelperSocket::Path);
+    let named = has_name.then(|| socket.to_owned());
     Ok(Running { name: helper.name.clone(), child, end: Some(end), socket: named, claim })
 }
 
@@ -135,6 +149,21 @@ fn wait_for_socket(child: &mut Child, socket: &Path, log: &Path) -> io::Result<(
         std::thread::sleep(Duration::from_millis(2));
     }
     Ok(())
+}
+
+/// Waits until a helper has ended, and well.
+fn wait_for_success(child: &mut Child, log: &Path) -> io::Result<()> {
+    if !child.wait_for_end(PREPARATION_LIMIT)? {
+        end_now(child);
+        let message = format!("it did not end within {PREPARATION_LIMIT:?}{}", said(log));
+        return Err(io::Error::other(message));
+    }
+    match child.try_wait()? {
+        Some(status) if !status.success() => {
+            Err(io::Error::other(format!("it ended with {status}{}", said(log))))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Ends a helper and waits for it.

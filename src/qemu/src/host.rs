@@ -54,11 +54,23 @@ pub struct Host {
     pub randomness: Randomness,
     /// Security drivers whose labels are understood; the first one is the default.
     pub security_models: Vec<String>,
+    /// How the processor encrypts the memory of guests. Absent: it does not.
+    pub sev: Option<SevFacts>,
     /// The first render node of a graphics card, such as `/dev/dri/renderD128`.
     pub render_node: Option<String>,
     /// Where the sockets of helper programs lie, by the program's name, for a host that gives them
     /// names of its own: see [`Host::of_guest`].
     pub helper_sockets: BTreeMap<String, String>,
+}
+
+/// How an AMD processor encrypts the memory of guests (SEV).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct SevFacts {
+    /// The address bit that says that a page is encrypted.
+    pub c_bit_position: u32,
+    /// How many address bits encryption takes.
+    pub reduced_phys_bits: u32,
 }
 
 /// How many characters of a guest's name are in its short name.
@@ -281,6 +293,8 @@ pub struct Settings {
     /// Whether QEMU's memory is part of core dumps unless a document says otherwise (libvirt:
     /// `dump_guest_core`).
     pub dump_guest_core: bool,
+    /// What becomes of a guest with `<lease>`.
+    pub leases: Leases,
     /// VNC servers of which a document does not say it otherwise.
     pub vnc: DisplaySettings,
     /// SPICE servers of which a document does not say it otherwise.
@@ -291,6 +305,17 @@ pub struct Settings {
     /// Whether connections to NBD servers use TLS unless a document says otherwise (libvirt:
     /// `nbd_tls`).
     pub nbd_uses_tls: bool,
+}
+
+/// What becomes of a guest with `<lease>`: nobody holds leases here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Leases {
+    /// It is not started.
+    #[default]
+    Refuse,
+    /// It is started without holding them, as libvirt does that was not given a lock manager.
+    Ignore,
 }
 
 /// How a kind of display is served unless a document says otherwise.

@@ -11,6 +11,7 @@ pub mod file;
 pub mod io_uring;
 pub mod lock;
 pub mod process;
+pub mod processor;
 pub mod runtime;
 pub mod tap;
 pub mod terminal;

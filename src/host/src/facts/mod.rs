@@ -12,7 +12,9 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use qemu::host::{Directories, Host, HugepageMount, PciKind, Randomness, Settings, TlsSettings};
+use qemu::host::{
+    Directories, Host, HugepageMount, PciKind, Randomness, Settings, SevFacts, TlsSettings,
+};
 
 /// What the caller knows already.
 #[derive(Clone, Debug, Default)]
@@ -95,6 +97,9 @@ pub fn facts(given: &Given) -> Host {
         secrets: secrets(given, config.as_deref()),
         programs: programs::helpers(path),
         settings: Settings { nbd_tls: nbd_tls(), ..Settings::default() },
+        sev: sys::processor::memory_encryption().map(|(c_bit_position, reduced_phys_bits)| {
+            SevFacts { c_bit_position, reduced_phys_bits }
+        }),
         randomness: Randomness::Pool(random_bytes()),
         ..Host::default()
     }

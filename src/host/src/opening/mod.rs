@@ -67,6 +67,8 @@ pub enum HelperEnd {
     Path(PathBuf),
     /// It has one end of a pair; this is the other.
     Pair(OwnedFd),
+    /// Not at all.
+    None,
 }
 
 /// Opens everything, in the order of the plan.
@@ -116,6 +118,8 @@ fn open(
             let name = source.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
             sys::fd::memfd_copy(&name, &File::open(source)?)
         }
+        Open::Text { content } => sys::fd::memfd_of("text", content.as_bytes()),
+        Open::MemoryFile => memory_file(source),
         Open::Log { append } => log(source, *append),
         Open::Tap(tap) => taps.queue(tap, late),
         Open::VhostNet => {
@@ -135,7 +139,9 @@ fn open(
             {
                 Some(HelperEnd::Path(path)) => UnixStream::connect(path).map(OwnedFd::from),
                 Some(HelperEnd::Pair(end)) => end.try_clone(),
-                None => Err(io::Error::other(format!("the plan has no helper '{helper}'"))),
+                Some(HelperEnd::None) | None => {
+                    Err(io::Error::other(format!("the plan has no helper '{helper}'")))
+                }
             }
         }
         Open::HelperNode { helper } => {
@@ -168,6 +174,16 @@ fn log(path: &Path, append: bool) -> io::Result<OwnedFd> {
     } else {
         options.truncate(true)
     };
+    options.open(path).map(OwnedFd::from)
+}
+
+/// A file of which QEMU makes memory. One that is made is for nobody but its owner.
+fn memory_file(path: &Path) -> io::Result<OwnedFd> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
     options.open(path).map(OwnedFd::from)
 }
 

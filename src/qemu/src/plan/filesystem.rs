@@ -5,6 +5,7 @@ use conf::device::filesystem::{
     AccessMode, Binary, Cache, DriverKind, Multidevs, Sandbox, WritePolicy,
 };
 use conf::device::{DeviceKind, Filesystem};
+use conf::idmap::IdRange;
 
 use super::argument::Argument;
 use super::chardev::{Backend, Chardev, Socket, SocketAddress};
@@ -182,9 +183,14 @@ fn daemon(builder: &mut Builder<'_>, filesystem: &Filesystem, alias: &str) -> Op
     let mut argv = vec![program, "--fd={socket}".to_owned(), "--shared-dir".to_owned(), dir];
     let default = Binary::default();
     options(&mut argv, filesystem.binary.as_ref().unwrap_or(&default));
-    if filesystem.idmap.is_some() {
-        builder.refuse("cannot start a guest with <idmap> yet");
-        return None;
+    if let Some(idmap) = &filesystem.idmap {
+        let maps = [("--uid-map", &idmap.users), ("--gid-map", &idmap.groups)];
+        for (option, entries) in maps {
+            let map = |entry: &IdRange| {
+                format!("{option}=:{}:{}:{}:", entry.start, entry.target, entry.count)
+            };
+            argv.extend(entries.iter().map(map));
+        }
     }
     if filesystem.readonly {
         argv.push("--readonly".to_owned());

@@ -1,11 +1,8 @@
 //! What belongs to the guest as a whole: its name, how QEMU is talked to and confined.
 
-use std::fmt::Display;
-
 use base::OnOff;
 use conf::DomainType;
-use conf::device::{Device as Element, DeviceKind};
-use xml::{Origin, Part, Problem};
+use xml::{Part, Problem};
 
 use super::argument::{Argument, on_off};
 use super::device::Device;
@@ -83,39 +80,14 @@ pub(super) fn sandbox(builder: &mut Builder<'_>) {
     );
 }
 
-/// Refuses what no plan can be made of yet, so that nothing is left out in silence.
+/// Refuses what no plan can be made of, so that nothing is left out in silence.
 pub(super) fn refuse_unknown(builder: &mut Builder<'_>) {
-    let domain = builder.domain;
-    let refused: Vec<(String, Origin)> = domain
-        .devices
-        .iter()
-        .filter(|(id, device)| !is_planned(id.kind, *device))
-        .map(|(id, device)| (id.kind.to_string(), device.origin()))
-        .collect();
-    for (what, origin) in refused {
-        refuse(builder, &what, origin);
+    for hostdev in &builder.domain.devices.hostdevs {
+        let message = "cannot start a guest with <hostdev> yet";
+        builder.problems.push(Problem::error(hostdev.origin, Part::Name, message));
     }
-    let elements = [("launchSecurity", domain.launch_security.is_some())];
-    for (what, _) in elements.into_iter().filter(|(_, there)| *there) {
-        refuse(builder, what, domain.origin);
+    if let Some(nvram) = &builder.domain.devices.nvram {
+        let message = "a device <nvram> is only for machines of type pseries";
+        builder.problems.push(Problem::error(nvram.origin, Part::Name, message));
     }
-}
-
-fn refuse(builder: &mut Builder<'_>, what: impl Display, origin: Origin) {
-    let message = format!("cannot start a guest with <{what}> yet");
-    builder.problems.push(Problem::error(origin, Part::Name, message));
-}
-
-/// Whether a plan can be made of a device.
-fn is_planned(kind: DeviceKind, _device: Element<'_>) -> bool {
-    !matches!(
-        kind,
-        DeviceKind::Tpm
-            | DeviceKind::Hostdev
-            | DeviceKind::Shmem
-            | DeviceKind::Crypto
-            | DeviceKind::Pstore
-            | DeviceKind::Lease
-            | DeviceKind::Nvram
-    )
 }

@@ -7,7 +7,7 @@ use conf::features::IoapicDriver;
 use conf::memory::Kibibytes;
 
 use super::argument::Argument;
-use super::{Builder, cpu, firmware, memory, memory_device, sound};
+use super::{Builder, cpu, firmware, launch_security, memory, memory_device, sound};
 use crate::machine::Family;
 
 /// `-machine` and `-accel`.
@@ -42,6 +42,7 @@ pub(super) fn machine(builder: &mut Builder<'_>) {
     }
     memory_device::of_machine(&mut machine, builder);
     memory::of_machine(&mut machine, builder);
+    launch_security::of_machine(&mut machine, builder);
     firmware::of_machine(&mut machine, builder);
     if cpu::numa(domain).is_some_and(super::numa::has_hmat) {
         machine.add("hmat", "on");

@@ -3,9 +3,10 @@
 use xml::Problem;
 
 use super::{
-    Builder, Plan, audio, boot, clock, controller, cpu, disk, filesystem, firmware, graphics,
-    guest, input, interface, iommu, iothread, machine, memballoon, memory, memory_device,
-    namespace, numa, ports, redirdev, rng, smbios, sound, throttle, video, vsock, watchdog,
+    Builder, Plan, audio, boot, clock, controller, cpu, crypto, disk, filesystem, firmware,
+    graphics, guest, input, interface, iommu, iothread, launch_security, lease, machine,
+    memballoon, memory, memory_device, namespace, numa, ports, pstore, redirdev, rng, shmem,
+    smbios, sound, throttle, tpm, video, vsock, watchdog,
 };
 use crate::answers::{Answers, Question};
 use crate::capabilities::Capabilities;
@@ -37,6 +38,7 @@ pub fn questions(domain: &CompleteDomain, host: &Host, answers: &Answers) -> Vec
     questions.extend(devices.vsock.iter().flat_map(|vsock| vsock::questions(vsock, answers)));
     let displays = devices.graphics.iter();
     questions.extend(displays.flat_map(|one| graphics::questions(one, domain, host, answers)));
+    questions.extend(devices.tpms.iter().flat_map(tpm::questions));
     questions.retain(|question| answers.get(question).is_none());
     questions.sort();
     questions.dedup();
@@ -109,6 +111,7 @@ fn devices(builder: &mut Builder<'_>) {
     each(builder, &devices.parallels, ports::parallel);
     each(builder, &devices.channels, ports::channel);
     each(builder, &devices.consoles, ports::console);
+    each(builder, &devices.tpms, tpm::tpm);
     each(builder, &devices.inputs, input::input);
     each(builder, &devices.audios, audio::audio);
     each(builder, &devices.graphics, graphics::graphics);
@@ -121,12 +124,17 @@ fn devices(builder: &mut Builder<'_>) {
     }
     each(builder, &devices.rngs, rng::rng);
     guest::vmcoreinfo(builder);
+    launch_security::launch_security(builder);
     namespace::commandline(builder);
     guest::sandbox(builder);
     each(builder, &devices.panics, watchdog::panic);
+    each(builder, &devices.shmems, shmem::shmem);
     if let Some(vsock) = &devices.vsock {
         vsock::vsock(builder, vsock);
     }
+    each(builder, &devices.cryptos, crypto::crypto);
+    each(builder, devices.pstore.as_slice(), pstore::pstore);
+    each(builder, &devices.leases, lease::lease);
     guest::end(builder);
     namespace::capabilities(builder);
     namespace::check_overrides(builder);

@@ -13,6 +13,7 @@ mod chardev;
 mod clock;
 mod controller;
 mod cpu;
+mod crypto;
 mod device;
 mod disk;
 mod filesystem;
@@ -24,6 +25,8 @@ mod input;
 mod interface;
 mod iommu;
 mod iothread;
+mod launch_security;
+mod lease;
 mod machine;
 mod make;
 mod memballoon;
@@ -34,15 +37,18 @@ mod network_source;
 mod numa;
 mod passt;
 mod ports;
+mod pstore;
 mod redirdev;
 mod reservations;
 mod rng;
 mod secret;
+mod shmem;
 mod smbios;
 mod sound;
 mod source;
 mod text;
 mod throttle;
+mod tpm;
 mod vhost_user;
 mod video;
 mod volume;
@@ -165,6 +171,13 @@ pub enum Open {
     Memory,
     /// The file's content is copied into sealed memory, so that QEMU never sees the file.
     MemfdCopy,
+    /// Sealed memory with a text of the document.
+    Text {
+        /// The text.
+        content: String,
+    },
+    /// A file that is mapped as memory, made if it is missing; it gets its size from QEMU.
+    MemoryFile,
     /// A file that is written from its end, made if it is missing.
     Log {
         /// Whether what is in it stays.
@@ -268,6 +281,12 @@ pub struct Helper {
     pub argv: Vec<String>,
     /// How it gets the socket that QEMU connects to.
     pub socket: HelperSocket,
+    /// Whether it only prepares something: it must end, and well, before anything else is started.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ends: bool,
+    /// A directory that is made for it unless it is there, for nobody but its owner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<String>,
     /// A CID that it needs for itself: vhost-device-vsock has no kernel to see to that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claim_cid: Option<ClaimCid>,
@@ -301,6 +320,8 @@ pub enum HelperSocket {
     Path,
     /// It inherits one end of a pair of connected sockets; QEMU gets the other.
     Pair,
+    /// It has none.
+    None,
 }
 
 /// A QMP command.

@@ -63,6 +63,8 @@ fn how(open: &Open) -> String {
         Open::Directory => "directory".to_owned(),
         Open::Memory => "memory".to_owned(),
         Open::MemfdCopy => "memfd-copy".to_owned(),
+        Open::Text { .. } => "text".to_owned(),
+        Open::MemoryFile => "memory-file".to_owned(),
         Open::Log { append: true } => "log,append".to_owned(),
         Open::Log { append: false } => "log".to_owned(),
         Open::Tap(tap) => match &tap.bridge {

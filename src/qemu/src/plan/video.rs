@@ -4,8 +4,12 @@ use base::YesNo;
 use conf::device::DeviceKind;
 use conf::device::video::{Video, VideoBackend, VideoType};
 
-use super::Builder;
+use super::chardev::{Backend, Chardev, Socket, SocketAddress};
 use super::device::Device;
+use super::{Builder, HelperSocket, Open};
+
+/// The program that draws beside QEMU.
+const VHOST_USER_GPU: &str = "vhost-user-gpu";
 
 /// A video card. The first one of most kinds is another device of QEMU than further ones: it speaks
 /// VGA, too.
@@ -18,7 +22,7 @@ pub(super) fn video(builder: &mut Builder<'_>, pos: usize, video: &Video) {
     let primary = pos == 0;
     let options = video.driver.as_ref().map(|driver| &driver.virtio);
     if video.driver.as_ref().and_then(|driver| driver.name) == Some(VideoBackend::Vhostuser) {
-        builder.refuse("cannot start a guest with <driver name='vhostuser'/> of <video> yet");
+        vhost_user(builder, video, &alias, primary);
         return;
     }
     let accelerated = model.acceleration.as_ref().and_then(|acceleration| acceleration.accel3d);
@@ -40,7 +44,7 @@ pub(super) fn video(builder: &mut Builder<'_>, pos: usize, video: &Video) {
                 (false, false) => "virtio-gpu-pci",
             },
             None,
-            options,
+            options.filter(|_| !is_vga(model.device.as_deref(), primary)),
         ),
         VideoType::Xen | VideoType::Vbox | VideoType::Parallels | VideoType::Gop => {
             builder.refuse(format!("QEMU has no video card of type '{kind}'"));
@@ -52,12 +56,47 @@ pub(super) fn video(builder: &mut Builder<'_>, pos: usize, video: &Video) {
         device.maybe("max_outputs", model.heads.filter(|heads| *heads > 0));
     }
     sizes(&mut device, video, kind);
-    if let Some(resolution) = &model.resolution
+    resolution(&mut device, video);
+    device.address(&video.info, builder);
+    builder.device(device);
+}
+
+fn resolution(device: &mut Device, video: &Video) {
+    if let Some(resolution) = &video.model.resolution
         && resolution.x > 0
         && resolution.y > 0
     {
         device.set("xres", resolution.x).set("yres", resolution.y);
     }
+}
+
+/// A card that a process beside QEMU draws for, which has one end of a pair of sockets.
+///
+/// libvirt: `qemuExtVhostUserGPUStart`, `qemuBuildVideoCommandLine`.
+fn vhost_user(builder: &mut Builder<'_>, video: &Video, alias: &str, primary: bool) {
+    let Some(program) = builder.program(VHOST_USER_GPU) else { return };
+    let acceleration = video.model.acceleration.as_ref();
+    let mut argv = vec![program, "--fd={socket}".to_owned()];
+    if acceleration.and_then(|acceleration| acceleration.accel3d) == Some(YesNo::Yes) {
+        argv.push("--virgl".to_owned());
+    }
+    if let Some(node) = acceleration.and_then(|acceleration| acceleration.rendernode.as_deref()) {
+        argv.extend(["--render-node".to_owned(), node.to_owned()]);
+    }
+    let helper = format!("{alias}-{VHOST_USER_GPU}");
+    builder.helper(&helper, argv).socket = HelperSocket::Pair;
+    let source = builder.helper_source(VHOST_USER_GPU, alias, &helper);
+    let fd = builder.fd(format!("{alias}-socket"), source, Open::Helper { helper });
+    let chardev = format!("chr-vu-{alias}");
+    let socket = Socket::connected(SocketAddress::Fd(Box::new(fd)));
+    builder.chardev(Chardev::new(chardev.clone(), Backend::Socket(socket)));
+    let driver = if primary { "vhost-user-vga" } else { "vhost-user-gpu-pci" };
+    let options = video.driver.as_ref().map(|driver| &driver.virtio).filter(|_| !primary);
+    let mut device = Device::virtio(driver, None, options);
+    device.set("id", alias);
+    device.maybe("max_outputs", video.model.heads.filter(|heads| *heads > 0));
+    device.set("chardev", chardev);
+    resolution(&mut device, video);
     device.address(&video.info, builder);
     builder.device(device);
 }

@@ -205,6 +205,9 @@ impl<'a> Launch<'a> {
             let log = self.resources.run.helper_log(&planned.name);
             let claim = opening::claim(planned, &self.request.run, &mut self.late)?;
             let running = helper::start(planned, &socket, &log, &environment, &self.late, claim)?;
+            if planned.ends {
+                continue;
+            }
             self.resources.helpers.push(running);
             self.note(false, Vec::new())?;
         }
