@@ -6,14 +6,16 @@
 //! are the options of the program.
 
 mod golden;
+mod relaxng;
 mod silence;
 
 use std::process::ExitCode;
-use std::sync::Mutex;
+use std::sync::{LazyLock, Mutex};
 
 use golden::Case;
 use libtest_mimic::Failed;
 use qemu::{CompleteDomain, Mode};
+use relaxng::Validator;
 use silence::Tried;
 use xml::{Problem, Source};
 
@@ -23,6 +25,10 @@ fn main() -> ExitCode {
 
 /// What the cases before have shown not to be lost.
 static TRIED: Mutex<Option<Tried>> = Mutex::new(None);
+
+/// The schema of the model.
+static SCHEMA: LazyLock<Result<Validator, String>> =
+    LazyLock::new(|| Validator::new(&conf::schema()));
 
 fn run(case: Case) -> Result<(), Failed> {
     let text = &case.source.text;
@@ -42,6 +48,11 @@ fn run(case: Case) -> Result<(), Failed> {
         Ok((domain, warnings)) => {
             let text = conf::print(&domain);
             stays_the_same(&case, &domain, &text)?;
+            let schema = SCHEMA.as_ref()?;
+            schema.validate(&text)?;
+            if conf::parse(&case.source).is_ok_and(|(_, problems)| problems.is_empty()) {
+                schema.validate(&case.source.text)?;
+            }
             let changed = text != case.source.text;
             let warnings = golden::lines(&case.shown(&warnings));
             case.expect(&[

@@ -11,7 +11,10 @@ mod fixed_point;
 mod known;
 mod machine;
 mod reads;
+#[path = "../relaxng/mod.rs"]
+mod relaxng;
 mod reload;
+mod schema;
 mod silence;
 mod world;
 
@@ -42,6 +45,7 @@ fn trials(corpus: &Corpus) -> Result<Vec<Case>, String> {
     let mut cases = fixed_point::cases(corpus);
     cases.extend(reads::cases(corpus));
     cases.extend(reload::cases(corpus)?);
+    cases.extend(schema::cases(corpus));
     cases.extend(silence::cases(corpus));
     cases.extend(machine::cases(corpus)?);
     Ok(cases)

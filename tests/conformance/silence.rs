@@ -1,7 +1,7 @@
 //! Nothing of a document is lost without a word.
 
 #[path = "../silence/mod.rs"]
-mod checks;
+pub(crate) mod checks;
 
 use std::sync::{Arc, Mutex};
 

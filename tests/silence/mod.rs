@@ -35,18 +35,26 @@ const LEFT_OUT: &[(&str, &str)] = &[
 #[derive(Debug, Default)]
 pub(crate) struct Tried(BTreeSet<String>);
 
+/// A document that was changed in one place, in a way that can have no effect.
+pub(crate) struct Changed {
+    /// What was changed.
+    pub(crate) what: String,
+    /// The document.
+    pub(crate) text: String,
+    /// Where in it.
+    range: Range<usize>,
+    is_twice: bool,
+}
+
 /// Puts a strange attribute, a strange element and a strange text into each element, and each element
-/// there twice.
-///
-/// # Errors
-/// What was lost.
-pub(crate) fn loses_nothing_added(text: &str, tried: &mut Tried) -> Result<(), String> {
-    let Ok(document) = Document::parse(text) else { return Ok(()) };
+/// there twice. Nothing is changed in a document that is refused anyway.
+pub(crate) fn changed(text: &str, tried: &mut Tried) -> Vec<Changed> {
     let before = Seen::of(text.to_owned());
+    let mut all = Vec::new();
+    let Ok(document) = Document::parse(text) else { return all };
     if before.printed.is_empty() {
-        return Ok(());
+        return all;
     }
-    let mut lost = String::new();
     for node in document.root_element().descendants().filter(Node::is_element) {
         let is_said = |node: Node<'_, '_>| before.places.contains(&node.range().start);
         let is_left = |node| is_foreign(node) || is_of_a_running_guest(node) || is_said(node);
@@ -54,33 +62,41 @@ pub(crate) fn loses_nothing_added(text: &str, tried: &mut Tried) -> Result<(), S
             continue;
         }
         let range = node.range();
-        let behind_name = range.start + 1 + name_of(node).len();
-        let additions = [
-            ("attribute", behind_name, format!(" {STRANGE}='1'")),
-            ("element", behind_start_tag(text, &range), format!("<{STRANGE}/>")),
-            ("text", behind_start_tag(text, &range), STRANGE.to_owned()),
-        ];
-        for (what, at, added) in additions {
-            let added = match (text[..at].ends_with("/>"), what) {
-                (true, "attribute") | (false, _) => added,
-                (true, _) => continue,
-            };
-            let seen = Seen::of(format!("{}{added}{}", &text[..at], &text[at..]));
-            let changed = range.start..range.end + added.len();
-            let is_said = seen.places.iter().any(|place| changed.contains(place));
-            if !seen.printed.contains(STRANGE) && !is_said {
-                lost.push_str(&format!("a strange {what} in {}\n", path(node)));
-            }
+        let (path, behind_name) = (path(node), range.start + 1 + name_of(node).len());
+        let behind_tag = behind_start_tag(text, &range);
+        let mut add = |what: &str, at: usize, added: &str| {
+            all.push(Changed {
+                what: format!("{path}: {what}"),
+                text: format!("{}{added}{}", &text[..at], &text[at..]),
+                range: range.start..range.end + added.len(),
+                is_twice: what == "twice",
+            });
+        };
+        add("a strange attribute", behind_name, &format!(" {STRANGE}='1'"));
+        if !text[..behind_tag].ends_with("/>") {
+            add("a strange element", behind_tag, &format!("<{STRANGE}/>"));
+            add("a strange text", behind_tag, STRANGE);
         }
         if node.parent_element().is_some() {
-            let again = &text[range.clone()];
-            let seen = Seen::of(format!("{}{again}{}", &text[..range.end], &text[range.end..]));
-            let copies = range.start..range.end + again.len();
-            if seen.printed == before.printed
-                && !seen.places.iter().any(|place| copies.contains(place))
-            {
-                lost.push_str(&format!("{} twice\n", path(node)));
-            }
+            add("twice", range.end, &text[range.clone()]);
+        }
+    }
+    all
+}
+
+/// Changes a document in every place.
+///
+/// # Errors
+/// What was lost.
+pub(crate) fn loses_nothing_added(text: &str, tried: &mut Tried) -> Result<(), String> {
+    let before = Seen::of(text.to_owned());
+    let mut lost = String::new();
+    for Changed { what, text, range, is_twice } in changed(text, tried) {
+        let seen = Seen::of(text);
+        let has_effect =
+            if is_twice { seen.printed != before.printed } else { seen.printed.contains(STRANGE) };
+        if !has_effect && !seen.places.iter().any(|place| range.contains(place)) {
+            lost.push_str(&format!("{what}\n"));
         }
     }
     if lost.is_empty() { Ok(()) } else { Err(lost) }
@@ -211,7 +227,8 @@ fn behind_start_tag(text: &str, range: &Range<usize>) -> usize {
     range.end
 }
 
-fn path(node: Node<'_, '_>) -> String {
+/// The names of an element and those around it.
+pub(crate) fn path(node: Node<'_, '_>) -> String {
     let mut names: Vec<&str> =
         node.ancestors().filter(Node::is_element).map(|node| node.tag_name().name()).collect();
     names.reverse();

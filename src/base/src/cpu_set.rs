@@ -75,7 +75,7 @@ impl Value for CpuSet {
     }
 
     fn datatype() -> Datatype {
-        Datatype::Text
+        Datatype::Pattern(r"[0-9,\-\^\s]+")
     }
 }
 

@@ -47,7 +47,7 @@ impl Value for Uuid {
     }
 
     fn datatype() -> Datatype {
-        Datatype::Text
+        Datatype::Pattern(r"\s*(([0-9a-fA-F]-*){32}\s*)?")
     }
 }
 

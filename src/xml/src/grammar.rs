@@ -88,6 +88,26 @@ impl Grammar {
         }
     }
 
+    /// The names of the attributes that a pattern stands for, without those of elements in it.
+    fn attributes(&self, pattern: &Pattern) -> BTreeSet<&'static str> {
+        match pattern {
+            Pattern::Attribute(name, _) => BTreeSet::from([*name]),
+            Pattern::Optional(inner)
+            | Pattern::ZeroOrMore(inner)
+            | Pattern::Documented(_, inner) => self.attributes(inner),
+            Pattern::Interleave(parts) | Pattern::Choice(parts) => {
+                parts.iter().flat_map(|part| self.attributes(part)).collect()
+            }
+            Pattern::Ref(name) => match self.definitions.get(name) {
+                Some(Some(definition)) => self.attributes(definition),
+                _ => BTreeSet::new(),
+            },
+            Pattern::Empty | Pattern::Anything | Pattern::Data(_) | Pattern::Element(..) => {
+                BTreeSet::new()
+            }
+        }
+    }
+
     /// A choice of which each variant has those of `shared` besides that it has no own form of.
     fn distributed(&self, choice: &Pattern, shared: &[Pattern]) -> Pattern {
         let variants = self.variants(choice).unwrap_or_default().iter().map(|variant| {
@@ -142,6 +162,25 @@ pub fn of_shape(shape: &'static Shape, grammar: &mut Grammar) -> Pattern {
     })
 }
 
+/// Attributes and elements of these names, unless `beside` has them already.
+fn ignored(names: &[&'static str], beside: &[Pattern], grammar: &Grammar) -> Vec<Pattern> {
+    let elements: BTreeSet<_> = beside.iter().flat_map(|part| grammar.elements(part)).collect();
+    let attributes: BTreeSet<_> = beside.iter().flat_map(|part| grammar.attributes(part)).collect();
+    let attribute = |name: &&'static str| {
+        let text = Box::new(Pattern::Data(Datatype::Text));
+        Pattern::Optional(Box::new(Pattern::Attribute(name, text)))
+    };
+    let element = |name: &&'static str| {
+        Pattern::ZeroOrMore(Box::new(Pattern::Element(name, Box::new(Pattern::Anything))))
+    };
+    let new_attributes = names.iter().filter(|name| !attributes.contains(*name)).map(attribute);
+    let new_elements = names.iter().filter(|name| !elements.contains(*name)).map(element);
+    new_attributes.chain(new_elements).map(|pattern| documented(IGNORED, pattern)).collect()
+}
+
+/// What the schema says of names that are neither kept nor reported.
+const IGNORED: &str = "Not read: part of the state of a running guest.";
+
 /// What a struct adds to the element that flattens it, asking for the fields in `with`.
 pub fn of_flattened(
     shape: &'static Shape,
@@ -184,6 +223,7 @@ fn variants(key: &'static Key, within: Option<&'static str>, grammar: &mut Gramm
                     Some(Pattern::Optional(Box::new(element)))
                 }
             });
+            parts.extend(ignored(variant.ignores, &parts, grammar));
             Pattern::Interleave(parts)
         });
     let choice = Pattern::Choice(variants.collect());
@@ -209,6 +249,7 @@ fn members(shape: &'static Shape, with: &[&str], grammar: &mut Grammar) -> Vec<P
         });
     }
     members.extend(others);
+    members.extend(ignored(shape.ignores, &members, grammar));
     members
 }
 

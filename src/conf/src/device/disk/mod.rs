@@ -374,7 +374,11 @@ impl<const MAX: usize> Value for ScsiText<MAX> {
     }
 
     fn datatype() -> Datatype {
-        Datatype::Text
+        match MAX {
+            8 => Datatype::Pattern("[ -~]{0,8}"),
+            16 => Datatype::Pattern("[ -~]{0,16}"),
+            _ => Datatype::Pattern("[ -~]*"),
+        }
     }
 }
 
