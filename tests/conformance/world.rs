@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use qemu::host::HostCpu;
 use qemu::host::TlsSettings;
 use qemu::{Capabilities, CompleteDomain, Host, Mode};
 use serde_json::Value;
@@ -37,6 +38,34 @@ const TYPES: &[(&str, &str)] = &[
     ("QEMU_CAPS_SEV_SNP_GUEST", "sev-snp-guest"),
 ];
 
+/// The processor that libvirt's own tests call `QEMU_CPU_DEF_HASWELL`: the model, and what it has
+/// besides.
+const HASWELL: (&str, &str) = (
+    "Haswell",
+    "+vme +ds +acpi +ss +ht +tm +pbe +dtes64 +monitor +ds-cpl +vmx +smx +est +tm2 +xtpr +pdcm +f16c \
+     +rdrand +pdpe1gb +abm +lahf-lm",
+);
+
+/// The processor of the host that read what people and tools wrote, as libvirt itself saw it: QEMU
+/// could not use KVM there.
+const OF_REAL_HOST: (&str, &str) = (
+    "kvm64",
+    "+x2apic +tsc-deadline +hypervisor +vme +ss +arat +tsc-adjust +hle +fdp-excptn-only +erms \
+     +rtm +zero-fcs-fds +clflushopt +clwb +umip +gfni +la57 +cldemote +movdiri +movdir64b \
+     +fsrm +tsx-ldtrk +arch-capabilities +fzrm +fsrs +fsrc +intel-psfd +lahf-lm \
+     +3dnowprefetch +lfence-always-serializing +null-sel-clr-base +tsa-sq-no +tsa-l1-no \
+     +rdctl-no +rsba +skip-l1dfl-vmentry +mds-no +pschange-mc-no +taa-no +sbdr-ssdp-no \
+     +fbsdp-no +psdp-no +fb-clear +gds-no +rfds-no -pni",
+);
+
+fn processor((model, words): (&str, &str)) -> HostCpu {
+    let features = words.split(' ').filter_map(|word| {
+        let name = word.get(1..)?.to_owned();
+        Some((name, word.starts_with('+')))
+    });
+    HostCpu { model: model.to_owned(), features: features.collect() }
+}
+
 impl World {
     /// The host of libvirt's own tests with a QEMU of the corpus.
     ///
@@ -60,6 +89,7 @@ impl World {
     /// What cannot be read.
     pub(crate) fn real(corpus: &Corpus) -> Result<Self, String> {
         let mut world = Self::read(corpus, OF_REAL)?;
+        world.host.processors.insert("kvm".to_owned(), processor(OF_REAL_HOST));
         let Host { directories, render_node, settings, .. } = &mut world.host;
         directories.channel = "/run/libvirt/qemu/channel".to_owned();
         *render_node = Some("/dev/dri/renderD128".to_owned());
@@ -96,6 +126,11 @@ impl World {
             if names("with").iter().any(|with| with == word) || (is_amd && name.starts_with("sev"))
             {
                 types.insert((*name).to_owned());
+            }
+        }
+        if changes["host_cpu"] == "QEMU_CPU_DEF_HASWELL" {
+            for kind in ["kvm", "qemu"] {
+                world.host.processors.insert(kind.to_owned(), processor(HASWELL));
             }
         }
         for (name, value) in objects(changes, "environment") {

@@ -56,6 +56,9 @@ pub struct Host {
     pub security_models: Vec<String>,
     /// How the processor encrypts the memory of guests. Absent: it does not.
     pub sev: Option<SevFacts>,
+    /// What the processor is to guests of each type (`kvm`, `qemu`) with `mode='host-model'`. Absent:
+    /// the model that comes nearest to what QEMU has.
+    pub processors: BTreeMap<String, HostCpu>,
     /// The first render node of a graphics card, such as `/dev/dri/renderD128`.
     pub render_node: Option<String>,
     /// Where the sockets of helper programs lie, by the program's name, for a host that gives them
@@ -118,6 +121,16 @@ pub struct HostClock {
     pub time: i64,
     /// How many seconds the host's time zone is before UTC.
     pub offset: i64,
+}
+
+/// A processor by the model that comes nearest to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct HostCpu {
+    /// The name of the model.
+    pub model: String,
+    /// What it has besides (`true`), and what of the model it has not.
+    pub features: BTreeMap<String, bool>,
 }
 
 /// A mount of hugetlbfs.

@@ -17,6 +17,7 @@ pub mod alias;
 pub mod answers;
 pub mod capabilities;
 pub mod complete;
+mod cpu_model;
 pub mod firmware;
 pub mod host;
 pub mod machine;

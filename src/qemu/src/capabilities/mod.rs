@@ -31,6 +31,12 @@ pub struct Capabilities {
     pub properties: BTreeMap<String, BTreeSet<String>>,
     /// The CPU models, without the architecture's suffix.
     pub cpu_models: BTreeSet<String>,
+    /// What the host's processor gives guests of KVM, if KVM was used.
+    #[serde(default)]
+    pub kvm_processor: Option<Processor>,
+    /// What QEMU interprets, if that was asked for.
+    #[serde(default)]
+    pub tcg_processor: Option<Processor>,
     /// The options of the command line that have parameters: option, then parameters.
     pub options: BTreeMap<String, BTreeSet<String>>,
     /// The TPM models and backends.
@@ -40,6 +46,51 @@ pub struct Capabilities {
     pub displays: BTreeSet<String>,
     /// The QMP schema, as `query-qmp-schema` returns it.
     pub schema: Value,
+}
+
+/// A processor that QEMU can give a guest: all of its features.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Processor {
+    /// Who made it, in its own 12 letters.
+    pub vendor: String,
+    /// Its family.
+    pub family: u64,
+    /// Its number in the family.
+    pub model: u64,
+    /// Its stepping.
+    pub stepping: u64,
+    /// Its features that a migration keeps.
+    pub features: BTreeSet<String>,
+    /// What it lacks of each model.
+    pub unavailable: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Processor {
+    /// Reads what `query-cpu-model-expansion` returns.
+    fn expanded(result: &Value) -> Option<Self> {
+        let props = result["model"]["props"].as_object()?;
+        let number = |name: &str| props.get(name).and_then(Value::as_u64).unwrap_or_default();
+        let on = props.iter().filter(|(_, value)| **value == Value::Bool(true));
+        Some(Self {
+            vendor: props.get("vendor")?.as_str()?.to_owned(),
+            family: number("family"),
+            model: number("model"),
+            stepping: number("stepping"),
+            features: on.map(|(name, _)| name.clone()).collect(),
+            unavailable: BTreeMap::new(),
+        })
+    }
+}
+
+/// What each model has that cannot be had, from `query-cpu-definitions`.
+fn unavailable(definitions: &Value) -> Option<BTreeMap<String, BTreeSet<String>>> {
+    let of_model = |definition: &Value| {
+        let name = definition["name"].as_str()?.to_owned();
+        let features = definition["unavailable-features"].as_array()?.iter();
+        Some((name, features.filter_map(|v| Some(v.as_str()?.to_owned())).collect()))
+    };
+    Some(definitions.as_array()?.iter().filter_map(of_model).collect())
 }
 
 /// The types besides devices whose properties are asked for.
@@ -85,6 +136,8 @@ pub fn queries() -> Vec<(&'static str, Value)> {
         ("query-machines", json!({})),
         ("qom-list-types", json!({})),
         ("query-cpu-definitions", json!({})),
+        ("query-cpu-model-expansion", json!({"type": "static", "model": {"name": "host"}})),
+        ("query-cpu-model-expansion", json!({"type": "static", "model": {"name": "max"}})),
         ("query-tpm-models", json!({})),
         ("query-tpm-types", json!({})),
         ("query-command-line-options", json!({})),
@@ -115,12 +168,42 @@ impl Capabilities {
                 )?;
             }
         }
+        capabilities.processors(recording);
         for needed in ["query-version", "query-machines", "qom-list-types", "query-qmp-schema"] {
             if recording.lookup(needed, &Value::Null).is_none() {
                 return Err(format!("there is no reply to {needed}"));
             }
         }
         Ok(capabilities)
+    }
+
+    /// Finds the processors of both accelerators. A QEMU that uses KVM knows the host's; what TCG
+    /// interprets only one without KVM knows.
+    fn processors(&mut self, recording: &Recording) {
+        for run in &recording.runs {
+            let result = |command: &str, model: Option<&str>| {
+                run.exchanges.iter().find_map(|exchange| {
+                    let arguments = &exchange.arguments;
+                    let is_it = exchange.command == command
+                        && model.is_none_or(|model| {
+                            arguments["type"] == "static"
+                                && arguments["model"] == json!({ "name": model })
+                        });
+                    exchange.outcome.as_ref().ok().filter(|_| is_it)
+                })
+            };
+            let kvm = result("query-kvm", None).map(|result| result["enabled"] == true);
+            let is_kvm = kvm.unwrap_or(result("query-cpu-model-expansion", Some("host")).is_some());
+            let model = if is_kvm { "host" } else { "max" };
+            let unavailable = result("query-cpu-definitions", None).and_then(unavailable);
+            let processor = result("query-cpu-model-expansion", Some(model))
+                .and_then(Processor::expanded)
+                .map(|found| Processor { unavailable: unavailable.unwrap_or_default(), ..found });
+            let place = if is_kvm { &mut self.kvm_processor } else { &mut self.tcg_processor };
+            if place.is_none() {
+                *place = processor;
+            }
+        }
     }
 
     fn take_in(&mut self, command: &str, arguments: &Value, result: &Value) -> Option<()> {

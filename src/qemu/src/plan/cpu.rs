@@ -11,24 +11,7 @@ use conf::features::{Enlightenments, Features, Hyperv};
 
 use super::Builder;
 use super::argument::Argument;
-
-/// CPU features that QEMU calls by another name than libvirt.
-///
-/// libvirt: `virQEMUCapsCPUFeaturesX86`.
-const NAMES: &[(&str, &str)] = &[
-    ("cmp_legacy", "cmp-legacy"),
-    ("ds_cpl", "ds-cpl"),
-    ("fxsr_opt", "fxsr-opt"),
-    ("kvm_pv_eoi", "kvm-pv-eoi"),
-    ("kvm_pv_unhalt", "kvm-pv-unhalt"),
-    ("lahf_lm", "lahf-lm"),
-    ("nodeid_msr", "nodeid-msr"),
-    ("pclmuldq", "pclmulqdq"),
-    ("perfctr_core", "perfctr-core"),
-    ("perfctr_nb", "perfctr-nb"),
-    ("tsc_adjust", "tsc-adjust"),
-    ("vmx-invvpid-single-context-noglobals", "vmx-invept-single-context-noglobals"),
-];
+use crate::cpu_model;
 
 /// The NUMA nodes of a guest that has any.
 pub(super) fn numa(domain: &Domain) -> Option<&Numa> {
@@ -67,7 +50,7 @@ pub(super) fn model(builder: &mut Builder<'_>) {
 }
 
 /// The model in QEMU's words.
-fn name(builder: &mut Builder<'_>) -> Option<String> {
+fn name(builder: &Builder<'_>) -> Option<String> {
     let domain = builder.domain;
     let machine = domain.os.kind.machine.as_deref().unwrap_or_default();
     let default = || {
@@ -79,11 +62,8 @@ fn name(builder: &mut Builder<'_>) -> Option<String> {
         CpuMode::HostPassthrough => "host".to_owned(),
         CpuMode::Maximum => "max".to_owned(),
         CpuMode::Custom => cpu.model_name().map_or_else(default, str::to_owned),
-        CpuMode::HostModel => {
-            let refused = builder.refuse("cannot start a guest with <cpu mode='host-model'> yet");
-            refused.help = Some("use mode='host-passthrough', or name a model".to_owned());
-            return None;
-        }
+        // Only where nothing is known of the host: what `prepare` has refused.
+        CpuMode::HostModel => return None,
     })
 }
 
@@ -97,13 +77,8 @@ fn described(argument: &mut Argument, cpu: &Cpu) {
             FeaturePolicy::Disable | FeaturePolicy::Forbid => false,
             FeaturePolicy::Optional => continue,
         };
-        argument.switch(feature_name(&feature.name), Some(on));
+        argument.switch(cpu_model::qemu_name(&feature.name), Some(on));
     }
-}
-
-/// A CPU feature in QEMU's words.
-fn feature_name(name: &str) -> &str {
-    NAMES.iter().find(|(libvirt, _)| *libvirt == name).map_or(name, |(_, qemu)| qemu)
 }
 
 fn timers(argument: &mut Argument, domain: &Domain) {

@@ -60,7 +60,7 @@ pub fn plan(
     answers: &Answers,
     options: &Options,
 ) -> Result<Plan, Vec<Problem>> {
-    let prepared = prepared(domain)?;
+    let prepared = prepared(domain, capabilities, host)?;
     let mut builder = Builder::new(&prepared, capabilities, host, answers, options);
     machine_itself(&mut builder);
     devices(&mut builder);
