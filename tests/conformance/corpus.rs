@@ -1,5 +1,6 @@
 //! Where the documents are, and what is known of each.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,22 @@ pub(crate) struct Document {
     pub(crate) name: String,
     /// Its text.
     pub(crate) text: String,
+}
+
+/// What the libvirt that stored documents, 12.8, prints otherwise than 11.3 does.
+const PRINTED_OTHERWISE: &[(&str, &str)] =
+    &[("<hyperv mode='passthrough'/>", "<hyperv mode='passthrough'>\n    </hyperv>")];
+
+/// A document and what a libvirt stored of it.
+pub(crate) struct Stored {
+    /// What it was given.
+    pub(crate) given: Document,
+    /// What it stored.
+    pub(crate) stored: Document,
+    /// Whether it was given without `<emulator>`.
+    pub(crate) without_emulator: bool,
+    /// Whether it was given the newest machine of a kind in place of a version.
+    pub(crate) generic_machine: bool,
 }
 
 impl Corpus {
@@ -79,8 +96,42 @@ impl Corpus {
         for document in &mut documents {
             document.text.truncate(document.text.trim_end().len());
             document.text.push('\n');
+            for (newer, older) in PRINTED_OTHERWISE {
+                document.text = document.text.replace(newer, older);
+            }
         }
         documents
+    }
+
+    /// What people and tools wrote and a libvirt was told to store, as the list of them says.
+    ///
+    /// # Errors
+    /// Why the list cannot be read.
+    pub(crate) fn definitions(&self) -> Result<Vec<Stored>, String> {
+        let manifest = self.text("real/MANIFEST.tsv")?;
+        let mut stored: BTreeMap<String, Document> = self
+            .stored()
+            .into_iter()
+            .map(|document| (document.name.trim_end_matches(".libvirt").to_owned(), document))
+            .collect();
+        let mut definitions = Vec::new();
+        for line in manifest.lines().skip(1) {
+            let columns: Vec<&str> = line.split('\t').collect();
+            let [file, .., how, _] = &columns[..] else { continue };
+            let name = file.trim_end_matches(".xml");
+            let Some(stored) = stored.remove(name) else { continue };
+            let how = how.rsplit(':').next().unwrap_or_default();
+            definitions.push(Stored {
+                given: Document {
+                    name: name.to_owned(),
+                    text: self.text(&format!("real/{file}"))?,
+                },
+                stored,
+                without_emulator: how != "A",
+                generic_machine: how == "C",
+            });
+        }
+        Ok(definitions)
     }
 
     /// The text of a file.

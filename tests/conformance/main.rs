@@ -6,6 +6,7 @@
 
 mod comparison;
 mod corpus;
+mod define;
 mod difference;
 mod fixed_point;
 mod known;
@@ -45,6 +46,7 @@ fn trials(corpus: &Corpus) -> Result<Vec<Case>, String> {
     let mut cases = fixed_point::cases(corpus);
     cases.extend(reads::cases(corpus));
     cases.extend(reload::cases(corpus)?);
+    cases.extend(define::cases(corpus)?);
     cases.extend(schema::cases(corpus));
     cases.extend(silence::cases(corpus));
     cases.extend(machine::cases(corpus)?);
