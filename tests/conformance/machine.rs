@@ -60,7 +60,7 @@ fn is_same(
 }
 
 /// The plan of a start in a world of which nothing is looked at.
-fn planned(domain: &CompleteDomain, world: &World) -> Result<Plan, String> {
+pub(crate) fn planned(domain: &CompleteDomain, world: &World) -> Result<Plan, String> {
     let options = Options::default();
     let answers = Answers::default();
     qemu::plan::plan(domain, &world.capabilities, &world.host, &answers, &options).map_err(

@@ -6,6 +6,7 @@ use qemu::validate::start_problems;
 
 use crate::corpus::{Corpus, Document};
 use crate::difference::difference;
+use crate::machine::planned;
 use crate::world::{Changes, OF_CASES, World};
 use crate::{Case, Outcome};
 
@@ -64,8 +65,11 @@ fn is_refused(document: &Document, world: &World) -> Outcome {
 
 fn is_not_started(document: &Document, world: &World) -> Outcome {
     let domain = world.completed(document)?;
-    match &start_problems(&domain, &world.capabilities, &world.host)[..] {
-        [] => Err("libvirt does not start this guest".to_owned()),
-        _ => Ok(()),
+    let World { capabilities, host, .. } = world;
+    let is_refused = !start_problems(&domain, capabilities, host).is_empty();
+    if is_refused || planned(&domain, world).is_err() {
+        Ok(())
+    } else {
+        Err("libvirt does not start this guest".to_owned())
     }
 }

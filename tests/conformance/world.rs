@@ -92,6 +92,7 @@ impl World {
         world.host.processors.insert("kvm".to_owned(), processor(OF_REAL_HOST));
         let Host { directories, render_node, settings, .. } = &mut world.host;
         directories.channel = "/run/libvirt/qemu/channel".to_owned();
+        directories.channels = "/run/libvirt/qemu/channel/-1-{short-name}".to_owned();
         *render_node = Some("/dev/dri/renderD128".to_owned());
         settings.spice.password = None;
         Ok(world)

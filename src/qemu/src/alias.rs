@@ -23,6 +23,7 @@ pub struct Aliases {
     sata: BTreeMap<u32, String>,
     virtio_serial: BTreeMap<u32, String>,
     nvme: BTreeMap<u32, String>,
+    ccid: BTreeMap<u32, String>,
 }
 
 impl Aliases {
@@ -112,6 +113,11 @@ impl Aliases {
         named(&self.nvme, index, "nvme")
     }
 
+    /// The smartcard reader of this index.
+    pub fn ccid(&self, index: u32) -> String {
+        named(&self.ccid, index, "ccid")
+    }
+
     fn note_bus(&mut self, controller: &Controller, alias: &str) {
         let index = controller.index.unwrap_or_default();
         let (buses, name) = match &controller.kind {
@@ -126,6 +132,7 @@ impl Aliases {
             ControllerKind::Sata => (&mut self.sata, alias.to_owned()),
             ControllerKind::VirtioSerial(_) => (&mut self.virtio_serial, alias.to_owned()),
             ControllerKind::Nvme(_) => (&mut self.nvme, alias.to_owned()),
+            ControllerKind::Ccid => (&mut self.ccid, alias.to_owned()),
             _ => return,
         };
         buses.entry(index).or_insert(name);

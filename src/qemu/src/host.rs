@@ -48,6 +48,8 @@ pub struct Host {
     pub numad_nodes: Option<Vec<u32>>,
     /// What the firmware says of this machine: the files of `/sys/class/dmi/id` by name.
     pub dmi: BTreeMap<String, String>,
+    /// The first CID that no guest has. Absent: that is seen when a guest starts.
+    pub vsock_cid: Option<u32>,
     /// What the clock shows. Absent: that is seen when a guest starts.
     pub clock: Option<HostClock>,
     /// Where UUIDs and MAC addresses come from.
@@ -100,6 +102,9 @@ pub struct Directories {
     pub lib: String,
     /// Where channels' sockets lie, such as `/var/run/libvirt/qemu/channel`.
     pub channel: String,
+    /// Where the sockets of one guest's channels lie, such as `/run/vdomain/.channel/{name}`: see
+    /// [`Host::of_guest`].
+    pub channels: String,
     /// Where NVRAM files lie, such as `/var/lib/libvirt/qemu/nvram`.
     pub nvram: String,
     /// Where a running guest's own sockets lie, such as `/run/vdomain/{name}`: see [`Host::of_guest`].

@@ -73,6 +73,7 @@ pub fn facts(given: &Given) -> Host {
         directories: Directories {
             lib: text(&given.state),
             channel: text(&given.run.join(".channel")),
+            channels: text(&given.run.join(".channel/{name}")),
             nvram: text(&given.state.join("nvram")),
             guest: text(&given.run.join("{name}")),
             tpm: text(&given.state.join("tpm")),

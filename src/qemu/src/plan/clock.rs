@@ -1,6 +1,5 @@
 //! The guest's clock and timers.
 
-use base::YesNo;
 use conf::clock::{Basis, Offset, TickPolicy, TimerName, Track};
 
 use super::argument::Argument;
@@ -61,7 +60,6 @@ pub(super) fn clock(builder: &mut Builder<'_>) {
     builder.argument("rtc", rtc.into_text());
     for timer in clock.timers.iter().filter(|timer| timer.name == TimerName::Pit) {
         let policy = match timer.tick_policy {
-            _ if timer.present == Some(YesNo::No) => None,
             None | Some(TickPolicy::Delay) => Some("delay"),
             Some(TickPolicy::Discard) => Some("discard"),
             Some(TickPolicy::Catchup | TickPolicy::Merge) => None,

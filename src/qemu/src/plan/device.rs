@@ -138,7 +138,7 @@ impl Device {
                 self.set("nr", port.port);
             }
             Some(Address::Ccid(ccid)) => {
-                self.set("bus", format!("ccid{}.0", ccid.controller));
+                self.set("bus", format!("{}.0", builder.aliases.ccid(ccid.controller)));
             }
             Some(Address::Isa(isa)) => {
                 self.maybe("iobase", isa.iobase.map(|hex| hex.0));

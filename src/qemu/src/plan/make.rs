@@ -13,6 +13,7 @@ use crate::capabilities::Capabilities;
 use crate::complete::CompleteDomain;
 use crate::host::Host;
 use crate::prepare::prepared;
+use crate::validate::plan_problems;
 
 /// How a guest is to be started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,6 +61,10 @@ pub fn plan(
     answers: &Answers,
     options: &Options,
 ) -> Result<Plan, Vec<Problem>> {
+    let problems = plan_problems(domain, capabilities, host);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
     let prepared = prepared(domain, capabilities, host)?;
     let mut builder = Builder::new(&prepared, capabilities, host, answers, options);
     machine_itself(&mut builder);

@@ -12,6 +12,7 @@ use super::device::Device;
 use super::source::{Words, chardev};
 use crate::alias::Aliases;
 use crate::complete::CompleteDomain;
+use crate::host::Host;
 
 /// A serial port.
 ///
@@ -86,8 +87,8 @@ pub(super) fn channel(builder: &mut Builder<'_>, pos: usize, channel: &Channel) 
     builder.part(purpose, channel.origin);
     let alias = builder.aliases.get(DeviceKind::Channel, pos).to_owned();
     let file = name.map_or_else(|| format!("{alias}.sock"), str::to_owned);
-    let directory = &builder.host.directories.channel;
-    let path = format!("{directory}/{}/{file}", builder.domain.name);
+    let directory = Host::of_guest(&builder.host.directories.channels, &builder.domain.name);
+    let path = format!("{directory}/{file}");
     let Some(chardev) = chardev(builder, &alias, &channel.chardev, Words::USUAL, Some(path)) else {
         return;
     };

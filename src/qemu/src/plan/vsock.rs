@@ -34,7 +34,7 @@ pub(super) fn vsock(builder: &mut Builder<'_>, vsock: &Vsock) {
 fn by_kernel(builder: &mut Builder<'_>, vsock: &Vsock) {
     let alias = builder.aliases.get(DeviceKind::Vsock, 0).to_owned();
     let late = format!("{alias}-cid");
-    let cid = vsock.fixed_cid();
+    let cid = vsock.fixed_cid().or(builder.host.vsock_cid);
     let open = Open::VhostVsock { cid, late: late.clone() };
     let fd = builder.fd(format!("{alias}-vhost"), VHOST_VSOCK, open);
     let mut device = Device::virtio("vhost-vsock-pci", vsock.model, vsock.driver.as_ref());

@@ -50,7 +50,7 @@ use crate::machine::Family;
 
 pub(crate) use firmware::problems as firmware_problems;
 pub(crate) use memory::is_shared as has_shared_memory;
-pub use start::{RULES as START_RULES, start_problems};
+pub use start::{RULES as START_RULES, plan_problems, start_problems};
 
 /// What rules look at, and where they put what they find.
 #[derive(Debug)]

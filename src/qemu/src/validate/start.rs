@@ -27,7 +27,6 @@ use crate::host::Host;
 /// The rules of a start.
 pub const RULES: &[Rule] = &[
     Rule::new("firmware-was-found", "a guest cannot start without firmware", firmware),
-    Rule::new("kvm-can-be-used", "a guest of type kvm runs on the host's processor", kvm),
     Rule::new("host-cpu-needs-kvm", "an interpreted processor is not the host's", host_cpu),
     Rule::new("hugepages-are-mounted", "huge pages are taken from a mount", hugepages),
     Rule::new("host-nodes-are-there", "memory comes from nodes that the host has", nodes),
@@ -36,11 +35,21 @@ pub const RULES: &[Rule] = &[
     Rule::new("shmem-is-on-pci", "the device is one of PCI", shmem),
     Rule::new("tpm-program-is-there", "swtpm emulates the TPM", tpm),
     Rule::new("usb-controller-is-there", "what is plugged in needs a bus", usb),
+];
+
+/// The rules that a plan is made without: libvirt leaves it to QEMU to find out.
+const LEFT_TO_QEMU: &[Rule] = &[
+    Rule::new("kvm-can-be-used", "a guest of type kvm runs on the host's processor", kvm),
     Rule::new("vhost-video-needs-shared-memory", "another process draws", video),
 ];
 
 /// What keeps a guest from being started here, though it is defined well.
 pub fn start_problems(domain: &Domain, capabilities: &Capabilities, host: &Host) -> Vec<Problem> {
+    run(&[RULES, LEFT_TO_QEMU], domain, capabilities, host)
+}
+
+/// What keeps a plan from being made.
+pub fn plan_problems(domain: &Domain, capabilities: &Capabilities, host: &Host) -> Vec<Problem> {
     run(&[RULES], domain, capabilities, host)
 }
 
