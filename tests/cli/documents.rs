@@ -102,6 +102,33 @@ fn validate_says_all_problems_of_all_documents() {
 }
 
 #[test]
+fn what_only_this_host_makes_a_problem_is_said_by_validate_plan_and_start() {
+    let Some(home) = Home::with_qemu() else { return };
+    let image = home.write("a.img", [0; 512]);
+    let disk = |bus: &str, serial: &str| {
+        format!(
+            "    <disk type='file' device='disk'>
+      <source file='{}'/>
+      <target dev='sda' bus='{bus}'/>
+      <serial>{serial}</serial>
+    </disk>",
+            image.display()
+        )
+    };
+    let cut = "the guest sees only the first 20 characters of the serial number";
+    home.write("cut.xml", document("cut", &disk("virtio", &"7".repeat(21))));
+    home.write("long.xml", document("long", &disk("scsi", &"7".repeat(37))));
+
+    assert!(home.vdomain(&["validate", "cut.xml"]).fails(1).contains(cut));
+    assert!(home.vdomain(&["plan", "cut.xml"]).done().err.contains(cut));
+    assert!(home.vdomain(&["plan", "--strict", "cut.xml"]).fails(1).contains(cut));
+    let said = home.vdomain(&["validate", "long.xml"]).fails(1);
+    assert!(said.contains("the serial number has 37 characters, but QEMU takes 36"), "{said}");
+    home.vdomain(&["define", "cut.xml"]).done();
+    assert!(home.vdomain(&["start", "--paused", "cut"]).done().err.contains(cut));
+}
+
+#[test]
 fn a_file_that_is_not_there_is_named() {
     let home = Home::new();
     let said = home.vdomain(&["define", "none.xml"]).fails(1);

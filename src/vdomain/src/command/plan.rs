@@ -31,7 +31,7 @@ pub(super) fn run(
     };
     completed.say(output);
     let options = Options { paused: arguments.paused, strict: arguments.reading.strict };
-    let plan = make(&completed, &world, &options)?;
+    let plan = make(&completed, &world, &options, output)?;
     if arguments.json {
         let json = serde_json::to_value(&plan)
             .map_err(|error| Failure::refused(format!("the plan cannot be written: {error}")))?;
@@ -42,17 +42,20 @@ pub(super) fn run(
     Ok(Exit::Done)
 }
 
-/// Plans the start of a domain; every part of the plan knows where its element stands.
+/// Plans the start of a domain, and says what it warns of; every part of the plan knows where its
+/// element stands.
 pub(super) fn make(
     completed: &Completed,
     world: &World,
     options: &Options,
+    output: &mut Output,
 ) -> Result<Plan, Failure> {
     let Completed { domain, source, .. } = completed;
     let capabilities = world.capabilities(domain)?;
     let answers = world.answers(domain);
     let mut plan = qemu::plan::plan(domain, &capabilities, &world.host, &answers, options)
         .map_err(|problems| Failure::Document { source: source.clone(), problems })?;
+    output.problems(source, &plan.warnings);
     let places = source.places();
     plan.locate(|origin| {
         places.find(origin, &Part::Name).map(|found| report::place(source, &found))

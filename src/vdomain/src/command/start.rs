@@ -30,7 +30,7 @@ pub(super) fn run(
     // A console that is connected before the guest runs misses nothing.
     let options =
         Options { paused: arguments.paused || arguments.console, strict: arguments.reading.strict };
-    let plan = super::plan::make(&completed, &world, &options)?;
+    let plan = super::plan::make(&completed, &world, &options, output)?;
     for note in &plan.notes {
         output.say(note);
     }

@@ -1,9 +1,13 @@
 //! `validate`: say what is wrong with documents.
 
-use qemu::Mode;
+use std::path::Path;
+
+use qemu::plan::Options;
+use qemu::{Answers, Mode};
+use xml::{Problem, Source};
 
 use crate::arguments::Validate;
-use crate::document::Document;
+use crate::document::{Completed, Document};
 use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -18,17 +22,15 @@ pub(super) fn run(
     let world = World::elsewhere(environment, &arguments.elsewhere)?;
     let mut exit = Exit::Done;
     for file in &arguments.files {
-        let completed = Document::read(file)
-            .and_then(|document| document.complete(&world, Mode::Define, &arguments.reading));
-        match completed {
-            Ok(completed) => {
-                output.problems(&completed.source, &completed.warnings);
-                let verdict = match completed.warnings.len() {
+        match warnings(file, &world, arguments) {
+            Ok((source, warnings)) => {
+                output.problems(&source, &warnings);
+                let verdict = match warnings.len() {
                     0 => "nothing wrong".to_owned(),
                     1 => "1 warning".to_owned(),
                     number => format!("{number} warnings"),
                 };
-                if !completed.warnings.is_empty() {
+                if !warnings.is_empty() {
                     exit = Exit::Refused;
                 }
                 output.text(&format!("{}: {verdict}\n", file.display()))?;
@@ -37,4 +39,25 @@ pub(super) fn run(
         }
     }
     Ok(exit)
+}
+
+/// Everything that is to be said about a document up to its start, but for what only a look at the
+/// files that it names can tell.
+fn warnings(
+    file: &Path,
+    world: &World,
+    arguments: &Validate,
+) -> Result<(Source, Vec<Problem>), Failure> {
+    let Completed { source, domain, mut warnings, .. } =
+        Document::read(file)?.complete(world, Mode::Define, &arguments.reading)?;
+    let options = Options { paused: false, strict: arguments.reading.strict };
+    let capabilities = world.capabilities(&domain)?;
+    match qemu::plan::plan(&domain, &capabilities, &world.host, &Answers::default(), &options) {
+        Ok(plan) => warnings.extend(plan.warnings),
+        Err(problems) => {
+            warnings.extend(problems);
+            return Err(Failure::Document { source, problems: warnings });
+        }
+    }
+    Ok((source, warnings))
 }
