@@ -123,7 +123,7 @@ fn mtp(builder: &mut Builder<'_>, filesystem: &Filesystem, alias: &str) {
 fn virtiofs(builder: &mut Builder<'_>, filesystem: &Filesystem, alias: &str) {
     if !memory::is_shared(builder.domain) {
         let refused = builder.refuse("virtiofs needs the guest's memory to be shared");
-        refused.help = Some(memory::HOW_TO_SHARE.to_owned());
+        refused.help = Some(format!("{}, or start with --adapt", memory::HOW_TO_SHARE));
         return;
     }
     let (source, open) = match filesystem.socket() {

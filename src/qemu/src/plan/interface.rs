@@ -316,7 +316,7 @@ fn vhost_user(
 ) -> Option<()> {
     if !memory::is_shared(builder.domain) {
         let refused = builder.refuse("vhost-user needs the guest's memory to be shared");
-        refused.help = Some(memory::HOW_TO_SHARE.to_owned());
+        refused.help = Some(format!("{}, or start with --adapt", memory::HOW_TO_SHARE));
         return None;
     }
     let path = source.path.clone().unwrap_or_default();

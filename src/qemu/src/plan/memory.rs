@@ -273,7 +273,7 @@ fn page_size(backing: &MemoryBacking, request: &Request<'_>) -> Option<Option<u6
 
 /// What to write so that [`is_shared`] holds.
 pub(super) const HOW_TO_SHARE: &str = "add <memoryBacking><source type='memfd'/>\
-     <access mode='shared'/></memoryBacking>, or start with --adapt";
+     <access mode='shared'/></memoryBacking>";
 
 /// Whether a process beside QEMU can map the guest's memory.
 ///

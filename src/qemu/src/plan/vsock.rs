@@ -59,7 +59,8 @@ fn by_program(builder: &mut Builder<'_>, vsock: &Vsock) {
         let refused = builder.refuse(format!(
             "this host has no {VHOST_VSOCK}, and {PROGRAM} needs the guest's memory to be shared"
         ));
-        refused.help = Some(super::memory::HOW_TO_SHARE.to_owned());
+        let share = super::memory::HOW_TO_SHARE;
+        refused.help = Some(format!("{share}, or load the kernel module vhost_vsock"));
         return;
     }
     let alias = builder.aliases.get(DeviceKind::Vsock, 0).to_owned();
