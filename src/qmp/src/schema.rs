@@ -118,6 +118,15 @@ impl Schema {
         parse::parse(reply)
     }
 
+    /// Reads the same answer from its text, which is several times as fast.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Schema::parse`].
+    pub fn from_text(reply: &str) -> Result<Self, String> {
+        parse::parse(&mut serde_json::Deserializer::from_str(reply))
+    }
+
     /// A command, if the binary has it.
     pub fn command(&self, name: &str) -> Option<Command<'_>> {
         self.commands.get(name).map(|definition| Command { schema: self, definition })

@@ -1,7 +1,10 @@
 //! The machine that documents are completed and planned for: this one, or one from files.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::rc::Rc;
 
 use conf::Domain;
 use qemu::{Answers, Capabilities, CompleteDomain, Host, Question};
@@ -17,6 +20,8 @@ pub(crate) struct World {
     pub(crate) host: Host,
     /// What its QEMU can do, if a recording says so.
     recorded: Option<Capabilities>,
+    /// What the QEMUs that were asked for can do, by their paths.
+    known: RefCell<BTreeMap<String, Rc<Capabilities>>>,
     /// Where what a QEMU can do is kept.
     cache: std::path::PathBuf,
     /// Whether it is this one, so that things can be looked at.
@@ -29,6 +34,7 @@ impl World {
         Self {
             host: host::facts(&environment.given()),
             recorded: None,
+            known: RefCell::default(),
             cache: environment.directories.cache.clone(),
             here: true,
         }
@@ -49,6 +55,7 @@ impl World {
                     ))
                 })?,
                 recorded: None,
+                known: RefCell::default(),
                 cache: environment.directories.cache.clone(),
                 here: false,
             },
@@ -60,7 +67,7 @@ impl World {
     }
 
     /// What the QEMU of a domain can do.
-    pub(crate) fn capabilities(&self, domain: &Domain) -> Result<Capabilities, Failure> {
+    pub(crate) fn capabilities(&self, domain: &Domain) -> Result<Rc<Capabilities>, Failure> {
         let arch = domain.os.kind.architecture.map_or_else(
             || self.host.architecture.clone(),
             |architecture| architecture.to_string(),
@@ -72,10 +79,17 @@ impl World {
                     .help(format!("install qemu-system-{arch}, or name one in <emulator>"))
             })?,
         };
-        if let Some(recorded) = &self.recorded {
-            return Ok(Capabilities { binary: emulator.clone(), ..recorded.clone() });
+        if let Some(known) = self.known.borrow().get(emulator) {
+            return Ok(Rc::clone(known));
         }
-        host::capabilities::of(Path::new(emulator), &self.cache).map_err(Failure::refused)
+        let found = match &self.recorded {
+            Some(recorded) => Capabilities { binary: emulator.clone(), ..recorded.clone() },
+            None => host::capabilities::of(Path::new(emulator), &self.cache)
+                .map_err(Failure::refused)?,
+        };
+        let found = Rc::new(found);
+        self.known.borrow_mut().insert(emulator.clone(), Rc::clone(&found));
+        Ok(found)
     }
 
     /// Looks at everything that planning a domain asks about, unless it is for another machine.

@@ -44,8 +44,9 @@ pub struct Capabilities {
     /// The displays, in libvirt's words: `vnc`, `spice`, `egl-headless`, `dbus`, `sdl`.
     #[serde(default)]
     pub displays: BTreeSet<String>,
-    /// The QMP schema, as `query-qmp-schema` returns it.
-    pub schema: Value,
+    /// The QMP schema, the text of what `query-qmp-schema` returns: most of what there is to read
+    /// here, and so not taken apart before it is asked.
+    pub schema: String,
 }
 
 /// A processor that QEMU can give a guest: all of its features.
@@ -234,7 +235,7 @@ impl Capabilities {
             }
             "query-qmp-schema" => {
                 self.displays = displays(&Schema::parse(result).ok()?);
-                self.schema = result.clone();
+                self.schema = result.to_string();
             }
             _ => {}
         }

@@ -112,7 +112,7 @@ impl<'a> Builder<'a> {
             options,
             aliases: Aliases::assign(domain),
             family: Family::of(domain),
-            schema: Schema::parse(&capabilities.schema).ok(),
+            schema: Schema::from_text(&capabilities.schema).ok(),
             environment: BTreeMap::new(),
             start_time: None,
             problems: Vec::new(),

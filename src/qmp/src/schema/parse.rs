@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use serde::Deserialize;
-use serde_json::Value;
+use serde::{Deserialize, Deserializer};
 
 use super::{CommandDefinition, Definition, Json, Kind, Member, Named, Schema};
 
@@ -74,15 +73,18 @@ struct RawVariant<'a> {
     r#type: &'a str,
 }
 
-fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     serde::de::IgnoredAny::deserialize(deserializer).map(|_| true)
 }
 
-pub(super) fn parse(reply: &Value) -> Result<Schema, String> {
-    let entries = Vec::<Entry<'_>>::deserialize(reply)
+pub(super) fn parse<'a, D>(reply: D) -> Result<Schema, String>
+where
+    D: Deserializer<'a, Error = serde_json::Error>,
+{
+    let entries = Vec::<Entry<'a>>::deserialize(reply)
         .map_err(|error| format!("the QMP schema is not understood: {error}"))?;
     let is_type =
-        |entry: &&Entry<'_>| !matches!(entry.meta, Meta::Command { .. } | Meta::Event { .. });
+        |entry: &&Entry<'a>| !matches!(entry.meta, Meta::Command { .. } | Meta::Event { .. });
     let numbers: HashMap<&str, usize> = entries
         .iter()
         .filter(is_type)
