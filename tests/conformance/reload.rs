@@ -59,8 +59,14 @@ fn reloads(document: &Document, expected: &str, world: &World) -> Outcome {
 fn is_refused(document: &Document, world: &World) -> Outcome {
     match world.completed(document) {
         Ok(_) => Err("libvirt refuses this document".to_owned()),
-        Err(_) => Ok(()),
+        Err(said) => has_place(said),
     }
+}
+
+/// An error names the line of what is at fault. More errors may follow from it that have none.
+fn has_place(said: String) -> Outcome {
+    let has_place = |line: &str| line.contains(": error: ") && !line.contains(":0: error: ");
+    if said.lines().any(has_place) { Ok(()) } else { Err(said) }
 }
 
 fn is_not_started(document: &Document, world: &World) -> Outcome {

@@ -31,7 +31,7 @@ pub struct Host {
     pub firmware: Vec<FirmwareDescriptor>,
     /// PCI devices by address (`0000:06:12.5`): what kind of bus they are made for.
     pub pci_devices: BTreeMap<String, PciKind>,
-    /// NUMA nodes.
+    /// NUMA nodes. Empty: not known.
     pub numa_nodes: Vec<u32>,
     /// Networks by name.
     pub networks: BTreeMap<String, Network>,

@@ -193,7 +193,7 @@ impl Ports {
     }
 
     fn port(&mut self, address: &Usb, origin: Origin) -> Result<&mut Port, Problem> {
-        let refused = |message: String| Problem::error(origin, Part::Name, message);
+        let refused = |message: String| Problem::error(origin, port(), message);
         let path = address.port.as_ref().map_or(&[][..], |port| &port.0);
         let mut ports = self.0.get_mut(&address.bus).ok_or_else(|| {
             refused(format!("there is no USB controller with index {}", address.bus))
@@ -278,7 +278,7 @@ fn place(devices: &mut Devices, id: DeviceId, ports: &mut Ports) -> Result<Usb, 
     let found = match &info.address {
         Some(Address::Usb(wanted)) if !ports.0.contains_key(&wanted.bus) => {
             let message = format!("there is no USB controller with index {}", wanted.bus);
-            return Err(Problem::error(origin, Part::Name, message));
+            return Err(Problem::error(origin, port(), message));
         }
         Some(Address::Usb(wanted)) => ports.free_on(wanted.bus),
         _ => ports.0.keys().find_map(|bus| ports.free_on(*bus)),
@@ -294,13 +294,18 @@ fn place(devices: &mut Devices, id: DeviceId, ports: &mut Ports) -> Result<Usb, 
 
 fn taken(address: &Usb, origin: Origin) -> Problem {
     let message = format!("{} is taken", in_words(address));
-    Problem::error(origin, Part::Name, message).help("leave the port out to have a free one chosen")
+    Problem::error(origin, port(), message).help("leave the port out to have a free one chosen")
 }
 
 fn in_words(address: &Usb) -> String {
     let path = address.port.as_ref().map_or(&[][..], |port| &port.0);
     let path: Vec<String> = path.iter().map(u32::to_string).collect();
     format!("port {} of USB bus {}", path.join("."), address.bus)
+}
+
+/// Where a device says which port it is in.
+fn port() -> Part {
+    Part::Within("address@port".to_owned())
 }
 
 #[cfg(test)]

@@ -113,7 +113,7 @@ fn complete(check: &mut Check<'_>) {
         };
         if let Some(missing) = missing {
             let message = "the source of this device is not complete";
-            check.refuse(origin, Part::Name, message, format!("write <source {missing}/>"));
+            check.refuse(origin, within("source"), message, format!("write <source {missing}/>"));
         }
         if let ChardevSource::Spiceport(port) | ChardevSource::Dbus(port) = &chardev.source
             && let Some(channel) = &port.source.channel
@@ -133,7 +133,7 @@ fn protocol(check: &mut Check<'_>) {
         {
             let message = format!("QEMU speaks no '{}'", tcp.protocol);
             let help = "write <protocol type='raw'/>, and tls='yes' in <source> for encryption";
-            check.refuse(origin, Part::Name, message, help);
+            check.refuse(origin, within("protocol@type"), message, help);
         }
     }
 }

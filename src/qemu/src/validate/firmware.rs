@@ -2,6 +2,7 @@
 //!
 //! libvirt: `virDomainDefOSValidate` in `src/conf/domain_validate.c`.
 
+use super::within;
 use base::YesNo;
 use conf::Domain;
 use conf::os::{FirmwareFeatureName, FirmwareKind, LoaderKind};
@@ -51,7 +52,7 @@ fn chosen(domain: &Domain, kind: FirmwareKind, problems: &mut Vec<Problem>) {
     {
         let message = "a firmware with 'enrolled-keys' has 'secure-boot', which is asked not to be";
         problems.push(
-            Problem::error(os.origin, Part::Name, message)
+            Problem::error(os.origin, within("firmware/feature=enrolled-keys@enabled"), message)
                 .help("write enabled='yes' for 'secure-boot', or 'no' for 'enrolled-keys'"),
         );
     }

@@ -13,7 +13,7 @@ use conf::device::hostdev::{HostdevKind, Mdev, MdevModel};
 use conf::device::interface::TeamingKind;
 use xml::Part;
 
-use super::{Check, Rule, attribute};
+use super::{Check, Rule, attribute, within};
 
 pub(super) const RULES: &[Rule] = &[
     Rule::new("hostdev-address-fits", "a bus has its own kind of place", address),
@@ -53,7 +53,7 @@ fn address(check: &mut Check<'_>) {
         if !fits {
             let message = "a device of the host on this bus has no such <address>";
             let help = format!("write <address type='{wanted}' …/>, or leave it out");
-            check.refuse(hostdev.origin, Part::Name, message, help);
+            check.refuse(hostdev.origin, within("address@type"), message, help);
         }
     });
 }

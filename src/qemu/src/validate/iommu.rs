@@ -9,7 +9,7 @@ use conf::device::iommu::{IommuDriver, IommuModel};
 use conf::features::IoapicDriver;
 use xml::Part;
 
-use super::{Check, Rule, attribute};
+use super::{Check, Rule, attribute, within};
 use crate::machine::Family;
 
 pub(super) const RULES: &[Rule] = &[
@@ -48,7 +48,7 @@ fn options(check: &mut Check<'_>) {
     let is_plain = iommu.driver.as_ref().is_none_or(|driver| *driver == IommuDriver::default());
     if iommu.model != IommuModel::Intel && !is_plain {
         let message = format!("an IOMMU '{}' has no options", iommu.model);
-        check.refuse(iommu.origin, Part::Name, message, "leave out <driver>");
+        check.refuse(iommu.origin, within("driver"), message, "leave out <driver>");
     }
 }
 

@@ -6,7 +6,7 @@
 use conf::device::shmem::{ShmemModel, ShmemSize};
 use xml::Part;
 
-use super::{Check, Rule};
+use super::{Check, Rule, within};
 
 /// The smallest size, in bytes.
 const SMALLEST: u64 = 1 << 20;
@@ -31,7 +31,12 @@ fn size(check: &mut Check<'_>) {
         let fits = |size: ShmemSize| size.0.get() >= SMALLEST && size.0.get().is_power_of_two();
         if shmem.size.is_some_and(|size| !fits(size)) {
             let message = "no shared memory has this size";
-            check.refuse(shmem.origin, Part::Name, message, "write a power of two from 1 MiB on");
+            check.refuse(
+                shmem.origin,
+                within("size"),
+                message,
+                "write a power of two from 1 MiB on",
+            );
         }
     }
 }

@@ -105,6 +105,9 @@ fn hugepages(check: &mut Check<'_>) {
 fn nodes(check: &mut Check<'_>) {
     let Some(numatune) = &check.domain.numatune else { return };
     let there: BTreeSet<u32> = check.host.numa_nodes.iter().copied().collect();
+    if there.is_empty() {
+        return;
+    }
     let mut sets: Vec<(Origin, &BTreeSet<u32>)> = Vec::new();
     if let Some(memory) = &numatune.memory
         && matches!(memory.mode, NumatuneMode::Strict | NumatuneMode::Restrictive)

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use qemu::plan::Options;
+use qemu::validate::start_problems;
 use store::Name;
 use supervisor::request::{Lifecycle, Request};
 use supervisor::{Client, StartError};
@@ -27,6 +28,11 @@ pub(super) fn run(
     let world = World::here(environment);
     let completed = super::define::load(&name, environment, &world, &arguments.reading)?;
     output.problems(&completed.source, &completed.warnings);
+    let capabilities = world.capabilities(&completed.domain)?;
+    let problems = start_problems(&completed.domain, &capabilities, &world.host);
+    if !problems.is_empty() {
+        return Err(Failure::Document { source: completed.source, problems });
+    }
     // A console that is connected before the guest runs misses nothing.
     let options =
         Options { paused: arguments.paused || arguments.console, strict: arguments.reading.strict };
