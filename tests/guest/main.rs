@@ -21,4 +21,5 @@ mod networks;
 mod opens;
 mod shares;
 mod supervisor;
+mod user;
 mod vsock;

@@ -77,7 +77,7 @@ fn nothing_is_opened_that_a_guest_with_everything_names() {
     }
     let script = runs(
         "share 9p old; share virtiofs fast; cat /mnt/*/hello; cp /mnt/old/hello /mnt/old/copy; dhcp
-        fill /dev/vda 0 written",
+        fill /dev/vda 1 written",
     );
     let traced = Traced::new(&home, "everything");
     traced.define(&with_shared_memory(&document("everything", &script, &devices)));

@@ -49,9 +49,6 @@ pub(crate) enum Command {
     Validate(Validate),
     /// Print what a QEMU binary can do.
     Capabilities(CapabilitiesArguments),
-    /// Watch over one guest; started by `start`.
-    #[command(hide = true)]
-    Supervise(Supervise),
 }
 
 /// A domain.
@@ -217,12 +214,4 @@ pub(crate) struct CapabilitiesArguments {
     /// Read the conversation from a file instead.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["emulator", "record"])]
     pub(crate) replay: Option<PathBuf>,
-}
-
-/// Watch over one guest.
-#[derive(Debug, Args)]
-pub(crate) struct Supervise {
-    /// The descriptor that says which.
-    #[arg(value_name = "FD")]
-    pub(crate) fd: i32,
 }

@@ -19,8 +19,11 @@ use crate::environment::Environment;
 use crate::output::Output;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
     let mut output = Output::new();
+    if let Some(descriptor) = command::supervise::asked(std::env::args_os()) {
+        return command::supervise::run(descriptor, &mut output).into();
+    }
+    let arguments = Arguments::parse();
     let result = Environment::read()
         .and_then(|environment| command::run(arguments.command, &environment, &mut output));
     match result {

@@ -10,7 +10,7 @@ mod format;
 mod list;
 mod plan;
 mod start;
-mod supervise;
+pub(crate) mod supervise;
 mod undefine;
 mod validate;
 
@@ -48,7 +48,6 @@ pub(crate) fn run(
         Command::Plan(arguments) => plan::run(&arguments, environment, output),
         Command::Validate(arguments) => validate::run(&arguments, environment, output),
         Command::Capabilities(arguments) => capabilities::run(&arguments, environment, output),
-        Command::Supervise(arguments) => supervise::run(&arguments),
     }
 }
 
