@@ -19,7 +19,7 @@ use crate::opening::{Claim, HelperEnd};
 const SOCKET_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long a helper may take that only prepares something: swtpm_setup makes keys.
-const PREPARATION_LIMIT: Duration = Duration::from_secs(120);
+const PREPARATION_LIMIT: Duration = Duration::from_secs(60);
 
 /// How long a helper that was told to end may take.
 pub const END_LIMIT: Duration = Duration::from_secs(2);
@@ -28,6 +28,9 @@ pub const END_LIMIT: Duration = Duration::from_secs(2);
 const SOCKET_FD: i32 = 3;
 /// The number under which it inherits its claim, which it never uses.
 const CLAIM_FD: i32 = 4;
+
+/// The number under which it inherits its secret.
+const SECRET_FD: i32 = 5;
 
 /// A helper that could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -106,11 +109,17 @@ fn try_start(
     let argv: Vec<OsString> = helper
         .argv
         .iter()
-        .map(|argument| late.in_text(argument).replace("{socket}", &placeholder).into())
+        .map(|argument| {
+            let text = late.in_text(argument).replace("{socket}", &placeholder);
+            text.replace("{secret}", &SECRET_FD.to_string()).into()
+        })
         .collect();
     let output = OpenOptions::new().create(true).append(true).open(log)?;
     let mut descriptors = vec![(output.try_clone()?.into(), 1), (output.into(), 2)];
     descriptors.extend(inherited.map(|socket| (socket, SOCKET_FD)));
+    if let Some(name) = &helper.secret {
+        descriptors.push((secret(name, late)?, SECRET_FD));
+    }
     if let Some(claim) = &claim {
         descriptors.push((claim.share()?, CLAIM_FD));
     }
@@ -134,6 +143,13 @@ fn try_start(
     let has_name = matches!(helper.socket, HelperSocket::Inherited | HelperSocket::Path);
     let named = has_name.then(|| socket.to_owned());
     Ok(Running { name: helper.name.clone(), child, end: Some(end), socket: named, claim })
+}
+
+/// A secret in sealed memory.
+fn secret(name: &str, late: &LateValues) -> io::Result<OwnedFd> {
+    let value = late.get(name).and_then(|value| base::base64::decode(value.as_str()?));
+    let value = value.ok_or_else(|| io::Error::other("its secret is not one in base64"))?;
+    sys::fd::memfd_of("secret", &value)
 }
 
 /// Waits until something is at the path of the socket, or the helper has ended.

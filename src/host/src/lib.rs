@@ -11,6 +11,7 @@ pub mod helper;
 pub mod late;
 pub mod opening;
 pub mod secrets;
+pub mod vfio;
 
 pub use answers::look;
 pub use facts::{Given, facts};

@@ -25,6 +25,47 @@ pub enum Question {
     FreePort(String, u16),
     /// Where a secret is.
     Secret(Secret),
+    /// Where USB devices of a kind, or at a place, are.
+    Usb(UsbWanted),
+    /// Which driver a PCI device of the host has.
+    Pci(String),
+    /// The node of a SCSI unit of the host, which the kernel calls `HOST:BUS:TARGET:UNIT`.
+    Scsi(String),
+}
+
+/// Which USB device is meant: all that is said must fit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct UsbWanted {
+    /// The number of the vendor.
+    pub vendor: Option<u16>,
+    /// The vendor's number of the product.
+    pub product: Option<u16>,
+    /// The bus.
+    pub bus: Option<u32>,
+    /// The number on the bus.
+    pub device: Option<u32>,
+}
+
+impl Display for UsbWanted {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("USB device")?;
+        if let (Some(vendor), Some(product)) = (self.vendor, self.product) {
+            write!(f, " {vendor:04x}:{product:04x}")?;
+        }
+        self.bus.iter().try_for_each(|bus| write!(f, " of bus {bus}"))?;
+        self.device.iter().try_for_each(|device| write!(f, " with number {device}"))
+    }
+}
+
+/// Where a USB device is at present.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct UsbPlace {
+    /// The bus.
+    pub bus: u32,
+    /// The number on the bus.
+    pub device: u32,
 }
 
 /// Which secret is meant.
@@ -73,6 +114,9 @@ impl Display for Question {
                 write!(f, "a free port at {address} from {from} on")
             }
             Self::Secret(secret) => secret.fmt(f),
+            Self::Usb(wanted) => wanted.fmt(f),
+            Self::Pci(address) => write!(f, "the driver of PCI device {address}"),
+            Self::Scsi(unit) => write!(f, "SCSI unit {unit}"),
         }
     }
 }
@@ -91,6 +135,12 @@ pub enum Answer {
     Usable(bool),
     /// A TCP port.
     Port(u16),
+    /// Where USB devices are.
+    Usb(Vec<UsbPlace>),
+    /// The driver of a device, if it has one.
+    Driver(Option<String>),
+    /// The node of a device, if it has one.
+    Node(Option<String>),
     /// Where a secret's value is. `None`: there is no such secret.
     Secret(Option<SecretFile>),
     /// It could not be looked at, for this reason.

@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
+use host::vfio::Taken;
 use serde::{Deserialize, Serialize};
 use store::RunDirectory;
 use sys::process::Identity;
@@ -28,6 +29,9 @@ pub struct Status {
     pub consoles: Vec<Option<PathBuf>>,
     /// Sockets that were made for it.
     pub sockets: Vec<PathBuf>,
+    /// PCI devices that were taken from the host for it.
+    #[serde(default)]
+    pub taken: Vec<Taken>,
 }
 
 impl Status {

@@ -1,5 +1,6 @@
 //! Looking at the things a domain names. Nothing is changed.
 
+mod bus;
 mod image;
 
 use std::fs::{self, File};
@@ -9,7 +10,7 @@ use std::path::Path;
 
 use qemu::answers::{Answer, LinkKind, PathKind, Question};
 
-use crate::opening;
+use crate::{opening, vfio};
 
 /// Answers a question.
 pub fn look(question: &Question) -> Answer {
@@ -29,6 +30,12 @@ pub fn look(question: &Question) -> Answer {
             Err(error) => Answer::Failed(sys::reason(&error)),
         },
         Question::IoUring => Answer::Usable(sys::io_uring::works()),
+        Question::Usb(wanted) => Answer::Usb(bus::usb(wanted)),
+        Question::Scsi(unit) => Answer::Node(bus::scsi(unit)),
+        Question::Pci(address) => match vfio::driver_of(address) {
+            Some(driver) => Answer::Driver(driver),
+            None => Answer::Failed(format!("this host has no PCI device {address}")),
+        },
         Question::FreePort(address, from) => match opening::first_free_port(address, *from) {
             Ok((port, _)) => Answer::Port(port),
             Err(error) => Answer::Failed(sys::reason(&error)),

@@ -14,7 +14,8 @@ use super::chardev::Chardev;
 use super::device::Device;
 use super::secret::{PlannedSecret, SecretOrigin};
 use super::{
-    ByPath, Command, CopyIfMissing, Fd, Helper, Open, Options, Plan, StartTime, hotplug, namespace,
+    ByPath, Command, CopyIfMissing, Fd, Helper, Open, Options, PciHandover, Plan, StartTime,
+    hotplug, namespace,
 };
 use crate::alias::Aliases;
 use crate::answers::{Answer, Answers, Question};
@@ -51,6 +52,7 @@ pub(super) struct Builder<'a> {
     notes: Vec<String>,
     by_path: Vec<ByPath>,
     copies: Vec<CopyIfMissing>,
+    handovers: Vec<PciHandover>,
     secrets: Vec<PlannedSecret>,
     not_examined: Vec<String>,
     next_fd: i32,
@@ -124,6 +126,7 @@ impl<'a> Builder<'a> {
             notes: Vec::new(),
             by_path: Vec::new(),
             copies: Vec::new(),
+            handovers: Vec::new(),
             secrets: Vec::new(),
             not_examined: Vec::new(),
             next_fd: FIRST_FD,
@@ -187,16 +190,21 @@ impl<'a> Builder<'a> {
 
     /// An object called `id` with a secret value, which comes from there.
     pub(super) fn secret(&mut self, id: &str, from: SecretOrigin) {
+        self.secret_value(id, from);
+        self.step(Step::Secret(id.to_owned()));
+    }
+
+    /// A secret value, which comes from there and becomes the late value `late`.
+    pub(super) fn secret_value(&mut self, late: &str, from: SecretOrigin) {
         let Part { purpose, origin, .. } = self.current();
         let secret = PlannedSecret {
-            late: id.to_owned(),
+            late: late.to_owned(),
             from,
             purpose: purpose.clone(),
             origin: *origin,
             at: None,
         };
         self.secrets.push(secret);
-        self.step(Step::Secret(id.to_owned()));
     }
 
     /// What is behind a network interface.
@@ -337,6 +345,13 @@ impl<'a> Builder<'a> {
         self.copies.push(CopyIfMissing { path, template, purpose });
     }
 
+    /// A PCI device that is taken from the host.
+    pub(super) fn handover(&mut self, address: String, driver: String) {
+        let Part { purpose, origin, .. } = self.current();
+        let (purpose, origin) = (purpose.clone(), *origin);
+        self.handovers.push(PciHandover { address, driver, purpose, origin, at: None });
+    }
+
     /// The number of the next block node.
     pub(super) fn next_node(&mut self) -> u32 {
         self.next_node += 1;
@@ -448,6 +463,7 @@ impl<'a> Builder<'a> {
             by_path: self.by_path,
             notes: self.notes,
             copies: self.copies,
+            handovers: self.handovers,
             secrets: self.secrets,
             start_time: self.start_time,
             warnings: self.warnings,

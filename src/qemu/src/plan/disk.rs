@@ -282,13 +282,32 @@ pub(super) fn iothread_mapping(mapping: &IothreadMapping) -> Value {
     threads.collect()
 }
 
+/// Where a SCSI unit sits.
+pub(super) fn scsi_address(device: &mut Device, drive: &Drive, builder: &Builder<'_>) {
+    let Drive { controller, bus: channel, target, unit } = drive;
+    let kind = ControllerKind::Scsi(Default::default());
+    let found = builder.domain.devices.controller(&kind, *controller);
+    let model = found.and_then(|controller| controller.scsi()?.model);
+    let alias = builder.aliases.scsi(*controller);
+    let narrow = matches!(
+        model,
+        Some(ScsiModel::Lsilogic | ScsiModel::Am53c974 | ScsiModel::Dc390 | ScsiModel::Ncr53c90)
+    );
+    if narrow {
+        device.set("bus", format!("{alias}.{channel}")).set("scsi-id", *unit);
+    } else {
+        device.set("bus", format!("{alias}.0")).set("channel", *channel);
+        device.set("scsi-id", *target).set("lun", *unit);
+    }
+}
+
 /// libvirt: `qemuBuildDeviceAddressDriveProps`.
 fn address(device: &mut Device, disk: &Disk, bus: Bus, builder: &Builder<'_>) {
-    let Some(Address::Drive(Drive { controller, bus: channel, target, unit })) = &disk.info.address
-    else {
+    let Some(Address::Drive(drive)) = &disk.info.address else {
         device.address(&disk.info, builder);
         return;
     };
+    let Drive { controller, bus: channel, unit, .. } = drive;
     match bus {
         Bus::Ide => {
             device.set("bus", format!("ide.{channel}")).set("unit", *unit);
@@ -299,27 +318,7 @@ fn address(device: &mut Device, disk: &Disk, bus: Bus, builder: &Builder<'_>) {
         Bus::Sata => {
             device.set("bus", format!("{}.{unit}", builder.aliases.sata(*controller)));
         }
-        Bus::Scsi => {
-            let kind = ControllerKind::Scsi(Default::default());
-            let found = builder.domain.devices.controller(&kind, *controller);
-            let model = found.and_then(|controller| controller.scsi()?.model);
-            let alias = builder.aliases.scsi(*controller);
-            let narrow = matches!(
-                model,
-                Some(
-                    ScsiModel::Lsilogic
-                        | ScsiModel::Am53c974
-                        | ScsiModel::Dc390
-                        | ScsiModel::Ncr53c90
-                )
-            );
-            if narrow {
-                device.set("bus", format!("{alias}.{channel}")).set("scsi-id", *unit);
-            } else {
-                device.set("bus", format!("{alias}.0")).set("channel", *channel);
-                device.set("scsi-id", *target).set("lun", *unit);
-            }
-        }
+        Bus::Scsi => scsi_address(device, drive, builder),
         Bus::Nvme => {
             device.set("bus", builder.aliases.nvme(*controller)).set("nsid", *unit + 1);
         }

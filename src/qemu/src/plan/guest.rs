@@ -82,10 +82,6 @@ pub(super) fn sandbox(builder: &mut Builder<'_>) {
 
 /// Refuses what no plan can be made of, so that nothing is left out in silence.
 pub(super) fn refuse_unknown(builder: &mut Builder<'_>) {
-    for hostdev in &builder.domain.devices.hostdevs {
-        let message = "cannot start a guest with <hostdev> yet";
-        builder.problems.push(Problem::error(hostdev.origin, Part::Name, message));
-    }
     if let Some(nvram) = &builder.domain.devices.nvram {
         let message = "a device <nvram> is only for machines of type pseries";
         builder.problems.push(Problem::error(nvram.origin, Part::Name, message));

@@ -4,7 +4,7 @@ use xml::Problem;
 
 use super::{
     Builder, Plan, audio, boot, clock, controller, cpu, crypto, disk, filesystem, firmware,
-    graphics, guest, input, interface, iommu, iothread, launch_security, lease, machine,
+    graphics, guest, hostdev, input, interface, iommu, iothread, launch_security, lease, machine,
     memballoon, memory, memory_device, namespace, numa, ports, pstore, redirdev, rng, shmem,
     smbios, sound, throttle, tpm, video, vsock, watchdog,
 };
@@ -39,7 +39,8 @@ pub fn questions(domain: &CompleteDomain, host: &Host, answers: &Answers) -> Vec
     questions.extend(devices.vsock.iter().flat_map(|vsock| vsock::questions(vsock, answers)));
     let displays = devices.graphics.iter();
     questions.extend(displays.flat_map(|one| graphics::questions(one, domain, host, answers)));
-    questions.extend(devices.tpms.iter().flat_map(tpm::questions));
+    questions.extend(devices.hostdevs.iter().flat_map(|one| hostdev::questions(one, host)));
+    questions.extend(devices.tpms.iter().flat_map(|one| tpm::questions(one, host)));
     questions.retain(|question| answers.get(question).is_none());
     questions.sort();
     questions.dedup();
@@ -124,6 +125,7 @@ fn devices(builder: &mut Builder<'_>) {
     each(builder, &devices.sounds, sound::sound);
     watchdog::watchdogs(builder);
     each(builder, &devices.redirdevs, redirdev::redirdev);
+    each(builder, &devices.hostdevs, hostdev::hostdev);
     if let Some(balloon) = &devices.memballoon {
         memballoon::memballoon(builder, balloon);
     }

@@ -20,6 +20,7 @@ mod filesystem;
 mod firmware;
 mod graphics;
 mod guest;
+mod hostdev;
 mod hotplug;
 mod input;
 mod interface;
@@ -49,6 +50,7 @@ mod source;
 mod text;
 mod throttle;
 mod tpm;
+mod vfio;
 mod vhost_user;
 mod video;
 mod volume;
@@ -89,6 +91,9 @@ pub struct Plan {
     /// What is to be known about this start, such as a slower way taken because a host lacks the
     /// faster one.
     pub notes: Vec<String>,
+    /// PCI devices that are taken from the host before anything is opened, and given back in the end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub handovers: Vec<PciHandover>,
     /// Files that are made before anything is opened, unless they are there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub copies: Vec<CopyIfMissing>,
@@ -101,6 +106,24 @@ pub struct Plan {
     /// What is to be said about the document in view of this host.
     #[serde(skip)]
     pub warnings: Vec<Problem>,
+}
+
+/// A PCI device that the host lets go of while the guest runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PciHandover {
+    /// The device, such as `0000:06:12.5`.
+    pub address: String,
+    /// The kernel's driver that it is bound to for the guest.
+    pub driver: String,
+    /// What it is for, in the user's words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub purpose: String,
+    /// The element that names it.
+    #[serde(skip)]
+    pub origin: Origin,
+    /// Where that element stands, as `FILE:LINE:COLUMN`; known when the plan is located.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
 }
 
 /// A file that is made as a copy of another one, unless it is there: a guest's own variables of its
@@ -281,6 +304,10 @@ pub struct Helper {
     pub argv: Vec<String>,
     /// How it gets the socket that QEMU connects to.
     pub socket: HelperSocket,
+    /// The late value that is the secret which it inherits; `{secret}` in its arguments stands for the
+    /// number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
     /// Whether it only prepares something: it must end, and well, before anything else is started.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ends: bool,
@@ -361,6 +388,9 @@ impl Plan {
     pub fn locate(&mut self, place: impl Fn(Origin) -> Option<String>) {
         for fd in &mut self.fds {
             fd.at = place(fd.origin);
+        }
+        for device in &mut self.handovers {
+            device.at = place(device.origin);
         }
         for helper in &mut self.helpers {
             helper.at = place(helper.origin);

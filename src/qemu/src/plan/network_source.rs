@@ -79,7 +79,8 @@ pub(super) fn properties(
         }
     };
     if let Some(auth) = auth {
-        self::auth(builder, network, auth, node, &mut properties);
+        let id = format!("{node}-auth-secret0");
+        self::auth(builder, network, auth, id, &mut properties);
     }
     if let Some(encryption) = layer.encryption
         && encryption.engine == Some(EncryptionEngine::Librbd)
@@ -90,15 +91,14 @@ pub(super) fn properties(
     (builder.problems.len() == before).then_some(properties)
 }
 
-/// Who QEMU is to a server.
-fn auth(
+/// Who QEMU is to a server, with an object `id` for the password.
+pub(super) fn auth(
     builder: &mut Builder<'_>,
     network: &Network,
     auth: &Auth,
-    node: &str,
+    id: String,
     properties: &mut Map<String, Value>,
 ) {
-    let id = format!("{node}-auth-secret0");
     let (user, password) = match network.protocol {
         Protocol::Rbd => ("user", "key-secret"),
         Protocol::Iscsi => ("user", "password-secret"),
@@ -263,7 +263,7 @@ fn escaped(path: &str) -> String {
     text
 }
 
-fn iscsi(builder: &mut Builder<'_>, network: &Network) -> Option<Map<String, Value>> {
+pub(super) fn iscsi(builder: &mut Builder<'_>, network: &Network) -> Option<Map<String, Value>> {
     let server = one_server(builder, network)?;
     inet(builder, server, network.protocol)?;
     by_itself(builder, network);

@@ -74,11 +74,22 @@ fn wanted(host: &Host, kind: &str, lookup: &SecretLookup) -> Secret {
 ///
 /// libvirt: `qemuDomainSecretInfoSetupFromSecret`.
 pub(super) fn of_host(builder: &mut Builder<'_>, id: &str, kind: &str, lookup: &SecretLookup) {
+    if let Some(from) = find(builder, kind, lookup) {
+        builder.secret(id, from);
+    }
+}
+
+/// Where a secret of the host is. `None`: it is missing, which refuses the start.
+pub(super) fn find(
+    builder: &mut Builder<'_>,
+    kind: &str,
+    lookup: &SecretLookup,
+) -> Option<SecretOrigin> {
     let wanted = wanted(builder.host, kind, lookup);
     let secret = wanted.to_string();
-    let from = match builder.ask(&Question::Secret(wanted)) {
-        Some(Answer::Secret(Some(file))) => SecretOrigin::File(file.clone()),
-        None => SecretOrigin::NotExamined { secret },
+    match builder.ask(&Question::Secret(wanted)) {
+        Some(Answer::Secret(Some(file))) => Some(SecretOrigin::File(file.clone())),
+        None => Some(SecretOrigin::NotExamined { secret }),
         Some(answer) => {
             let reason = match answer {
                 Answer::Failed(reason) => format!("the {secret} cannot be read: {reason}"),
@@ -90,10 +101,9 @@ pub(super) fn of_host(builder: &mut Builder<'_>, id: &str, kind: &str, lookup: &
             };
             builder.refuse(reason).help =
                 Some(format!("put its value into a file named as its UUID in '{places}'"));
-            return;
+            None
         }
-    };
-    builder.secret(id, from);
+    }
 }
 
 /// An object `id` with a value that the document itself holds.

@@ -19,6 +19,9 @@ impl Display for Plan {
         for (name, value) in &self.environment {
             writeln!(f, "env     {name}={value}")?;
         }
+        for device in &self.handovers {
+            writeln!(f, "pci     {}  {}", device.address, device.driver)?;
+        }
         for helper in &self.helpers {
             writeln!(f, "helper  {}  {}", helper.name, helper.argv.join(" "))?;
         }

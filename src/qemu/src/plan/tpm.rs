@@ -3,27 +3,42 @@
 use base::Value;
 use conf::device::DeviceKind;
 use conf::device::chardev::SourceMode;
-use conf::device::tpm::{Emulator, Tpm, TpmBackend, TpmModel, TpmSourceType, TpmVersion};
+use conf::device::disk::auth::SecretLookup;
+use conf::device::tpm::{
+    Emulator, Tpm, TpmBackend, TpmEncryption, TpmModel, TpmSourceType, TpmVersion,
+};
 
 use super::argument::Argument;
 use super::chardev::{Backend, Chardev, Socket, SocketAddress};
 use super::device::Device;
-use super::{Access, Builder, Fd, Helper, HelperSocket, Open};
+use super::{Access, Builder, Fd, Helper, HelperSocket, Open, secret};
 use crate::answers::{Answer, PathKind, Question};
+use crate::host::Host;
 
 /// The program that is a TPM.
 const SWTPM: &str = "swtpm";
 /// The program that makes its state.
 const SWTPM_SETUP: &str = "swtpm_setup";
+/// What secrets of TPMs are used for, in libvirt's words.
+const SECRET: &str = "vtpm";
 /// The character device that leads to an emulator. libvirt: `qemuBuildTPMsCommandLine`.
 const CHARDEV: &str = "chrtpm";
 
-/// What to look at: whether the host's TPM can be told to stop.
-pub(super) fn questions(tpm: &Tpm) -> Vec<Question> {
+/// What to look at: whether the host's TPM can be told to stop, where a secret is.
+pub(super) fn questions(tpm: &Tpm, host: &Host) -> Vec<Question> {
     match &tpm.backend {
         TpmBackend::Passthrough(host) => vec![Question::Path(cancel_path(host.device()))],
-        TpmBackend::Emulator(_) | TpmBackend::External(_) => Vec::new(),
+        TpmBackend::Emulator(emulator) => {
+            let lookup = emulator.encryption.as_ref().and_then(lookup);
+            lookup.map(|lookup| secret::question(host, SECRET, &lookup)).into_iter().collect()
+        }
+        TpmBackend::External(_) => Vec::new(),
     }
+}
+
+/// The secret that the state is encrypted with.
+fn lookup(encryption: &TpmEncryption) -> Option<SecretLookup> {
+    Some(SecretLookup { uuid: Some(encryption.secret?), usage: None })
 }
 
 /// A trusted platform module.
@@ -101,11 +116,7 @@ fn connected(builder: &mut Builder<'_>, fd: Fd, id: &str) {
 fn emulator(builder: &mut Builder<'_>, emulator: &Emulator, alias: &str) -> Option<Fd> {
     let program = builder.program(SWTPM)?;
     let setup = builder.program(SWTPM_SETUP)?;
-    if emulator.encryption.as_ref().is_some_and(|encryption| encryption.secret.is_some()) {
-        builder.refuse("cannot start a guest with a TPM whose state is encrypted yet");
-        return None;
-    }
-    let state = state(builder, emulator)?;
+    let state = state(builder, emulator, alias)?;
     make_state(builder, emulator, setup, &state, alias);
     let helper = format!("{alias}-{SWTPM}");
     let tpmstate = match &state.kind {
@@ -118,10 +129,16 @@ fn emulator(builder: &mut Builder<'_>, emulator: &Emulator, alias: &str) -> Opti
     if let Some(level) = emulator.debug {
         add(&["--log", &format!("fd=1,level={level}")]);
     }
+    if state.secret.is_some() {
+        let key = "pwdfile=/proc/self/fd/{secret},mode=aes-256-cbc";
+        add(&["--key", key, "--migration-key", key]);
+    }
     // It ends with the connection.
     add(&["--terminate"]);
     add(state.version);
-    builder.helper(&helper, argv).socket = HelperSocket::Pair;
+    let planned = builder.helper(&helper, argv);
+    planned.socket = HelperSocket::Pair;
+    planned.secret.clone_from(&state.secret);
     let source = builder.helper_source(SWTPM, alias, &helper);
     Some(builder.fd(format!("{alias}-socket"), source, Open::Helper { helper }))
 }
@@ -131,10 +148,12 @@ struct State {
     kind: TpmSourceType,
     path: String,
     version: &'static [&'static str],
+    /// The late value that it is encrypted with.
+    secret: Option<String>,
 }
 
 /// libvirt: `qemuTPMEmulatorStorageBuildPath`.
-fn state(builder: &mut Builder<'_>, emulator: &Emulator) -> Option<State> {
+fn state(builder: &mut Builder<'_>, emulator: &Emulator, alias: &str) -> Option<State> {
     let (directory, version): (_, &[&str]) = match emulator.version {
         Some(TpmVersion::V1_2) => ("tpm1.2", &[]),
         None | Some(TpmVersion::V2_0) => ("tpm2", &["--tpm2"]),
@@ -152,7 +171,17 @@ fn state(builder: &mut Builder<'_>, emulator: &Emulator) -> Option<State> {
             (TpmSourceType::Dir, format!("{root}/{}/{directory}", uuid.to_text()))
         }
     };
-    Some(State { kind, path, version })
+    let lookup = emulator.encryption.as_ref().and_then(lookup);
+    let secret = match &lookup {
+        None => None,
+        Some(lookup) => {
+            let from = secret::find(builder, SECRET, lookup)?;
+            let late = format!("{alias}-secret");
+            builder.secret_value(&late, from);
+            Some(late)
+        }
+    };
+    Some(State { kind, path, version, secret })
 }
 
 /// Makes the state unless it is there, and switches banks of registers on and off.
@@ -190,6 +219,9 @@ fn make_state(
         "--lock-nvram",
         "--not-overwrite",
     ]);
+    let encryption = ["--pwdfile-fd", "{secret}", "--cipher", "aes-256-cbc"].map(str::to_owned);
+    let encryption = encryption.into_iter().filter(|_| state.secret.is_some());
+    argv.extend(encryption.clone());
     if let Some(profile) = &emulator.profile {
         let source = profile.source.iter().flat_map(|source| ["--profile-name", source]);
         argv.extend(source.map(str::to_owned));
@@ -197,12 +229,16 @@ fn make_state(
         let remove = remove.iter().flat_map(|how| ["--profile-remove-disabled", how]);
         argv.extend(remove.map(str::to_owned));
     }
-    preparation(builder, &format!("{alias}-{SWTPM_SETUP}"), argv).directory = directory;
+    let helper = preparation(builder, &format!("{alias}-{SWTPM_SETUP}"), argv);
+    helper.directory = directory;
+    helper.secret.clone_from(&state.secret);
     let banks = emulator.active_pcr_banks.as_ref();
     let banks: Vec<&str> = banks.into_iter().flat_map(|banks| banks.names()).collect();
     if !banks.is_empty() {
-        let argv = begin(&["--reconfigure", "--pcr-banks", &banks.join(",")]);
-        preparation(builder, &format!("{alias}-pcr-banks"), argv);
+        let mut argv = begin(&["--reconfigure", "--pcr-banks", &banks.join(",")]);
+        argv.extend(encryption);
+        let helper = preparation(builder, &format!("{alias}-pcr-banks"), argv);
+        helper.secret.clone_from(&state.secret);
     }
 }
 

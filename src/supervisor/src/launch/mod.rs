@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use host::late::{LateValues, named};
 use host::opening::{self, Place};
-use host::{helper, opening::Opened};
+use host::{helper, opening::Opened, vfio};
 use qemu::plan::Command;
 use qmp::{Client, Events};
 use serde_json::Value;
@@ -215,6 +215,10 @@ impl<'a> Launch<'a> {
     }
 
     fn open(&mut self) -> Result<Opened, LaunchError> {
+        for device in &self.request.plan.handovers {
+            self.resources.taken.push(vfio::take(device)?);
+            self.note(false, Vec::new())?;
+        }
         let place =
             Place { monitor: self.resources.run.monitor(), helpers: &self.resources.helpers };
         let opened = opening::open_all(&self.request.plan.fds, &place, &mut self.late)?;
@@ -331,6 +335,7 @@ impl<'a> Launch<'a> {
             lifecycle: self.request.lifecycle.clone(),
             consoles,
             sockets: self.resources.sockets.clone(),
+            taken: self.resources.taken.clone(),
         };
         status.write(&self.resources.run)?;
         Ok(status)

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use host::helper::{self, Running};
 use host::opening;
+use host::vfio::{self, Taken};
 use store::RunDirectory;
 use sys::process::{Child, Process, Signal};
 
@@ -23,13 +24,22 @@ pub struct Resources {
     pub helpers: Vec<Running>,
     /// Sockets outside the run-time directory.
     pub sockets: Vec<PathBuf>,
+    /// PCI devices that were taken from the host.
+    pub taken: Vec<Taken>,
     /// QEMU.
     pub qemu: Option<Child>,
 }
 
 impl Resources {
     pub(super) fn new(run: RunDirectory) -> Self {
-        Self { run, directory: false, helpers: Vec::new(), sockets: Vec::new(), qemu: None }
+        Self {
+            run,
+            directory: false,
+            helpers: Vec::new(),
+            sockets: Vec::new(),
+            taken: Vec::new(),
+            qemu: None,
+        }
     }
 
     /// What a guest has whose supervisor has gone, as far as it is still there.
@@ -52,6 +62,7 @@ impl Resources {
                 })
                 .collect(),
             sockets: status.sockets.clone(),
+            taken: status.taken.clone(),
             qemu: status.qemu.and_then(find),
             run,
         }
@@ -66,6 +77,7 @@ impl Resources {
         for running in self.helpers.drain(..).rev() {
             end_helper(running);
         }
+        self.taken.drain(..).rev().for_each(|taken| vfio::give_back(&taken));
         if std::mem::take(&mut self.directory) {
             // What cannot be removed is found and removed by the next start.
             let _ = self.run.remove();
