@@ -15,6 +15,7 @@ pub mod processor;
 pub mod runtime;
 pub mod tap;
 pub mod terminal;
+pub mod thread;
 pub mod vsock;
 
 use std::fmt::Display;

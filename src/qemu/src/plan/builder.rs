@@ -14,8 +14,8 @@ use super::chardev::Chardev;
 use super::device::Device;
 use super::secret::{PlannedSecret, SecretOrigin};
 use super::{
-    ByPath, Command, CopyIfMissing, Fd, Helper, Open, Options, PciHandover, Plan, StartTime,
-    hotplug, namespace,
+    AddedProcessor, ByPath, Command, CopyIfMissing, Fd, Helper, Open, Options, PciHandover, Plan,
+    StartTime, ThreadPlacement, hotplug, namespace,
 };
 use crate::alias::Aliases;
 use crate::answers::{Answer, Answers, Question};
@@ -39,6 +39,10 @@ pub(super) struct Builder<'a> {
     /// The commands that this QEMU takes, if it told.
     schema: Option<Schema>,
     pub(super) environment: BTreeMap<String, String>,
+    /// Processors that are added to the machine.
+    pub(super) processors: Vec<AddedProcessor>,
+    /// Threads that have a place of their own.
+    pub(super) threads: Vec<ThreadPlacement>,
     /// The moment that the guest's clock starts at.
     pub(super) start_time: Option<StartTime>,
     /// Why the plan cannot be made.
@@ -117,6 +121,8 @@ impl<'a> Builder<'a> {
             schema: Schema::from_text(&capabilities.schema).ok(),
             environment: BTreeMap::new(),
             start_time: None,
+            processors: Vec::new(),
+            threads: Vec::new(),
             problems: Vec::new(),
             warnings: Vec::new(),
             parts: Vec::new(),
@@ -466,6 +472,8 @@ impl<'a> Builder<'a> {
             handovers: self.handovers,
             secrets: self.secrets,
             start_time: self.start_time,
+            processors: self.processors,
+            threads: self.threads,
             warnings: self.warnings,
         })
     }

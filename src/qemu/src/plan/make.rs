@@ -6,7 +6,7 @@ use super::{
     Builder, Plan, audio, boot, clock, controller, cpu, crypto, disk, filesystem, firmware,
     graphics, guest, hostdev, input, interface, iommu, iothread, launch_security, lease, machine,
     memballoon, memory, memory_device, namespace, numa, ports, pstore, redirdev, rng, shmem,
-    smbios, sound, throttle, tpm, video, vsock, watchdog,
+    smbios, sound, throttle, tpm, tune, video, vsock, watchdog,
 };
 use crate::answers::{Answers, Question};
 use crate::capabilities::Capabilities;
@@ -84,6 +84,9 @@ fn machine_itself(builder: &mut Builder<'_>) {
     memory::memory(builder);
     memory_device::enclaves(builder);
     cpu::count(builder);
+    tune::processors(builder);
+    tune::threads(builder);
+    tune::limits(builder);
     iothread::iothreads(builder);
     throttle::groups(builder);
     numa::numa(builder);

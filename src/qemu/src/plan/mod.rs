@@ -50,6 +50,7 @@ mod source;
 mod text;
 mod throttle;
 mod tpm;
+mod tune;
 mod vfio;
 mod vhost_user;
 mod video;
@@ -103,6 +104,12 @@ pub struct Plan {
     /// The late value that is a moment, of a guest whose clock goes on from where it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_time: Option<StartTime>,
+    /// Processors that are added to the machine before it runs, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub processors: Vec<AddedProcessor>,
+    /// Threads of QEMU that have a place of their own on the host.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub threads: Vec<ThreadPlacement>,
     /// What is to be said about the document in view of this host.
     #[serde(skip)]
     pub warnings: Vec<Problem>,
@@ -136,6 +143,76 @@ pub struct CopyIfMissing {
     pub template: String,
     /// What it is for, in the user's words.
     pub purpose: String,
+}
+
+/// A processor of the guest that is added to the machine before it runs, because it can be taken away.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddedProcessor {
+    /// Its number, from 0.
+    pub number: u32,
+    /// What it is, in the user's words.
+    pub purpose: String,
+    /// Where its element stands, as `FILE:LINE:COLUMN`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+    /// Its element.
+    #[serde(skip)]
+    pub origin: Origin,
+}
+
+/// Where a thread of QEMU runs, and how it is scheduled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThreadPlacement {
+    /// Which one.
+    pub thread: Thread,
+    /// The processors of the host that it runs on; all of them if none are said.
+    pub cpus: Option<Vec<u32>>,
+    /// How it is scheduled; as others are if nothing is said.
+    pub policy: Option<Policy>,
+    /// Where the element stands that asks for it, as `FILE:LINE:COLUMN`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+    /// The element that asks for it.
+    #[serde(skip)]
+    pub origin: Origin,
+}
+
+/// A thread of QEMU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Thread {
+    /// QEMU itself, with all of its threads that are nothing else.
+    Emulator,
+    /// A processor of the guest.
+    Vcpu {
+        /// Its number, from 0.
+        number: u32,
+    },
+    /// An I/O thread.
+    Iothread {
+        /// Its number, from 1.
+        number: u32,
+    },
+}
+
+/// How a thread is scheduled. Linux: `sched(7)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Policy {
+    /// As one that works without a pause.
+    Batch,
+    /// After all others.
+    Idle,
+    /// Before all others of a lower priority, until it waits.
+    Fifo {
+        /// From 1 (last) to 99 (first).
+        priority: i32,
+    },
+    /// As `Fifo`, but in turn with others of its priority.
+    Rr {
+        /// From 1 (last) to 99 (first).
+        priority: i32,
+    },
 }
 
 /// A moment that is known when the guest starts, written as `2024-02-29T12:00:00`.
@@ -397,6 +474,12 @@ impl Plan {
         }
         for secret in &mut self.secrets {
             secret.at = place(secret.origin);
+        }
+        for processor in &mut self.processors {
+            processor.at = place(processor.origin);
+        }
+        for thread in &mut self.threads {
+            thread.at = place(thread.origin);
         }
         for command in &mut self.qmp {
             command.at = place(command.origin);

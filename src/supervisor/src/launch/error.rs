@@ -29,6 +29,20 @@ pub enum LaunchError {
         /// What QEMU said.
         error: qmp::Error,
     },
+    /// A thread of QEMU could not be put where it is to run.
+    #[error(
+        "{}{what} cannot be placed or scheduled as asked: {}",
+        .at.as_ref().map(|at| format!("{at}: ")).unwrap_or_default(),
+        sys::reason(.error)
+    )]
+    Thread {
+        /// Where the element stands that asked for it.
+        at: Option<String>,
+        /// Which one.
+        what: String,
+        /// What the kernel said.
+        error: io::Error,
+    },
     /// The conversation with QEMU failed.
     #[error(transparent)]
     Qmp(#[from] qmp::Error),

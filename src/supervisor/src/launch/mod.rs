@@ -3,6 +3,7 @@
 
 mod error;
 mod resources;
+mod threads;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -164,7 +165,12 @@ impl<'a> Launch<'a> {
         let (client, events) = Client::connect(&monitor, GREETING_LIMIT).await?;
         faults.after(Step::Connect)?;
         let (run, commands) = split_run(std::mem::take(&mut self.request.plan.qmp));
+        threads::add(&client, &self.request.plan.processors).await?;
         self.send(&client, commands, &mut opened).await?;
+        if let Some(qemu) = &self.resources.qemu {
+            let number = qemu.process().identity()?.pid;
+            threads::place(&client, number, &self.request.plan.threads).await?;
+        }
         faults.after(Step::Commands)?;
         let consoles = self.consoles(&client).await?;
         faults.after(Step::Consoles)?;

@@ -1,0 +1,152 @@
+//! Processors that are added to a machine, and where QEMU's threads run.
+
+use std::collections::BTreeMap;
+
+use qemu::plan::{AddedProcessor, Policy, Thread, ThreadPlacement};
+use qmp::Client;
+use serde_json::{Map, Value};
+
+use super::LaunchError;
+
+/// The parts of a processor's place in the machine, the largest first.
+const PLACE: [&str; 7] =
+    ["node-id", "socket-id", "die-id", "cluster-id", "module-id", "core-id", "thread-id"];
+
+/// Adds processors. What each of them is and where it goes is what QEMU says of its empty places.
+///
+/// libvirt: `qemuProcessSetupHotpluggableVcpus`.
+pub(super) async fn add(client: &Client, processors: &[AddedProcessor]) -> Result<(), LaunchError> {
+    if processors.is_empty() {
+        return Ok(());
+    }
+    let places = client.execute("query-hotpluggable-cpus", &Value::Null).await?;
+    let places = sorted(places.as_array().map_or(&[], Vec::as_slice));
+    for processor in processors {
+        let device = device(&places, processor.number);
+        let added = client.execute("device_add", &device).await;
+        added.map_err(|error| LaunchError::Command {
+            at: processor.at.clone(),
+            purpose: processor.purpose.clone(),
+            error,
+        })?;
+    }
+    Ok(())
+}
+
+/// The places of processors in the order of their numbers.
+fn sorted(places: &[Value]) -> Vec<&Value> {
+    let mut places: Vec<&Value> = places.iter().collect();
+    places.sort_by_key(|place| PLACE.map(|part| place["props"][part].as_u64()));
+    places
+}
+
+/// What is added for a processor.
+fn device(places: &[&Value], number: u32) -> Value {
+    let mut device = Map::new();
+    if let Some(place) = places.get(number as usize) {
+        device.insert("driver".to_owned(), place["type"].clone());
+        device.insert("id".to_owned(), format!("vcpu{number}").into());
+        device.extend(place["props"].as_object().cloned().unwrap_or_default());
+    }
+    device.into()
+}
+
+/// Puts threads where they are to run.
+///
+/// libvirt: `qemuProcessSetupPid`.
+pub(super) async fn place(
+    client: &Client,
+    qemu: u32,
+    placements: &[ThreadPlacement],
+) -> Result<(), LaunchError> {
+    if placements.is_empty() {
+        return Ok(());
+    }
+    let vcpus = client.execute("query-cpus-fast", &Value::Null).await?;
+    let vcpus = numbers(&vcpus, "cpu-index", |index| index.as_u64()?.try_into().ok());
+    let iothreads = client.execute("query-iothreads", &Value::Null).await?;
+    let iothreads =
+        numbers(&iothreads, "id", |id| id.as_str()?.strip_prefix("iothread")?.parse().ok());
+    let mut others = sys::thread::of_process(qemu)?;
+    others.retain(|thread| !vcpus.values().chain(iothreads.values()).any(|other| other == thread));
+    for placement in placements {
+        let threads: Vec<i32> = match placement.thread {
+            Thread::Emulator => others.clone(),
+            Thread::Vcpu { number } => vcpus.get(&number).copied().into_iter().collect(),
+            Thread::Iothread { number } => iothreads.get(&number).copied().into_iter().collect(),
+        };
+        for thread in threads {
+            put(thread, placement).map_err(|error| LaunchError::Thread {
+                at: placement.at.clone(),
+                what: worded(placement.thread),
+                error,
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// The numbers of threads by what the guest or the document calls them.
+fn numbers(list: &Value, name: &str, number: impl Fn(&Value) -> Option<u32>) -> BTreeMap<u32, i32> {
+    let entries = list.as_array().map_or(&[][..], Vec::as_slice).iter();
+    entries
+        .filter_map(|entry| {
+            Some((number(&entry[name])?, entry["thread-id"].as_i64()?.try_into().ok()?))
+        })
+        .collect()
+}
+
+fn put(thread: i32, placement: &ThreadPlacement) -> std::io::Result<()> {
+    if let Some(cpus) = &placement.cpus {
+        sys::thread::set_affinity(thread, cpus)?;
+    }
+    match placement.policy {
+        None => Ok(()),
+        Some(policy) => sys::thread::set_policy(
+            thread,
+            match policy {
+                Policy::Batch => sys::thread::Policy::Batch,
+                Policy::Idle => sys::thread::Policy::Idle,
+                Policy::Fifo { priority } => sys::thread::Policy::Fifo(priority),
+                Policy::Rr { priority } => sys::thread::Policy::RoundRobin(priority),
+            },
+        ),
+    }
+}
+
+fn worded(thread: Thread) -> String {
+    match thread {
+        Thread::Emulator => "QEMU".to_owned(),
+        Thread::Vcpu { number } => format!("processor {number}"),
+        Thread::Iothread { number } => format!("I/O thread {number}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn processors_are_numbered_by_their_places() {
+        let place = |socket: u32, core: u32| {
+            json!({"type": "qemu64-x86_64-cpu", "vcpus-count": 1,
+                   "props": {"socket-id": socket, "core-id": core, "thread-id": 0}})
+        };
+        let places = [place(1, 1), place(1, 0), place(0, 1), place(0, 0)];
+        let places = sorted(&places);
+        assert_eq!(
+            device(&places, 2),
+            json!({"driver": "qemu64-x86_64-cpu", "id": "vcpu2",
+                   "socket-id": 1, "core-id": 0, "thread-id": 0})
+        );
+    }
+
+    #[test]
+    fn threads_are_found_by_number() {
+        let list = json!([{"id": "iothread3", "thread-id": 17}, {"id": "mine", "thread-id": 18}]);
+        let parsed = |id: &Value| id.as_str()?.strip_prefix("iothread")?.parse().ok();
+        assert_eq!(numbers(&list, "id", parsed), BTreeMap::from([(3, 17)]));
+    }
+}
