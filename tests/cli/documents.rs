@@ -102,6 +102,24 @@ fn validate_says_all_problems_of_all_documents() {
 }
 
 #[test]
+fn validate_says_the_same_to_programs() {
+    let Some(home) = Home::with_qemu() else { return };
+    home.write("good.xml", document("web", ""));
+    home.write("bad.xml", document("web", WRONG_BUS));
+
+    let good = home.vdomain(&["validate", "--json", "good.xml"]).done();
+    let bad = home.vdomain(&["validate", "--json", "good.xml", "bad.xml", "none.xml"]);
+
+    assert_eq!((good.out.as_str(), good.err.as_str()), ("[]\n", ""));
+    assert_eq!((bad.code, bad.err.as_str()), (1, ""));
+    let list: serde_json::Value = serde_json::from_str(&bad.out).unwrap();
+    let said = |at: usize, key: &str| list[at][key].to_string();
+    assert_eq!([said(0, "file"), said(0, "line"), said(0, "column")], ["\"bad.xml\"", "10", "30"]);
+    assert_eq!(said(0, "help"), "\"did you mean 'virtio'?\"");
+    assert_eq!([said(1, "file"), said(1, "line")], ["\"none.xml\"", "null"]);
+}
+
+#[test]
 fn what_only_this_host_makes_a_problem_is_said_by_validate_plan_and_start() {
     let Some(home) = Home::with_qemu() else { return };
     let image = home.write("a.img", [0; 512]);

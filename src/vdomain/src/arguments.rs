@@ -193,6 +193,9 @@ pub(crate) struct Validate {
     /// The documents; - for standard input.
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
+    /// Print JSON: a list of what is wrong.
+    #[arg(long)]
+    pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) reading: Reading,
     #[command(flatten)]

@@ -1,6 +1,7 @@
 //! Problems of documents, with an excerpt.
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use serde_json::{Value, json};
 use xml::{Place, Places, Problem, Severity, Source};
 
 /// How many bytes of a long line are shown on either side of what is meant.
@@ -33,6 +34,23 @@ pub(crate) fn with_excerpt(source: &Source, places: &Places<'_>, problem: &Probl
         group = group.element(Level::HELP.message(help));
     }
     Renderer::styled().render(&[group])
+}
+
+/// A problem for programs.
+pub(crate) fn as_json(source: &Source, places: &Places<'_>, problem: &Problem) -> Value {
+    let found = places.find(problem.origin, &problem.part);
+    json!({
+        "file": source.name,
+        "line": found.as_ref().map(|place| place.line),
+        "column": found.as_ref().map(|place| place.column),
+        "severity": match problem.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        },
+        "message": problem.message,
+        "expected": problem.expected,
+        "help": problem.help,
+    })
 }
 
 /// The line that a place begins in; of a long one, what is near it.

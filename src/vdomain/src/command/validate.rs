@@ -4,6 +4,7 @@ use std::path::Path;
 
 use qemu::plan::Options;
 use qemu::{Answers, Mode};
+use serde_json::json;
 use xml::{Problem, Source};
 
 use crate::arguments::Validate;
@@ -12,6 +13,7 @@ use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::report;
 use crate::world::World;
 
 pub(super) fn run(
@@ -20,6 +22,9 @@ pub(super) fn run(
     output: &mut Output,
 ) -> Result<Exit, Failure> {
     let world = World::elsewhere(environment, &arguments.elsewhere)?;
+    if arguments.json {
+        return as_json(&world, arguments, output);
+    }
     let mut exit = Exit::Done;
     for file in &arguments.files {
         match warnings(file, &world, arguments) {
@@ -38,6 +43,30 @@ pub(super) fn run(
             Err(failure) => exit = output.failure(&failure),
         }
     }
+    Ok(exit)
+}
+
+/// The same for programs: one list for all documents, empty if nothing is wrong.
+fn as_json(world: &World, arguments: &Validate, output: &mut Output) -> Result<Exit, Failure> {
+    let mut list = Vec::new();
+    for file in &arguments.files {
+        let (source, problems) = match warnings(file, world, arguments) {
+            Ok(found) => found,
+            Err(Failure::Document { source, problems }) => (source, problems),
+            Err(Failure::Other { message, help, .. }) => {
+                list.push(json!({
+                    "file": file.display().to_string(), "line": null, "column": null,
+                    "severity": "error", "message": message, "expected": null, "help": help,
+                }));
+                continue;
+            }
+            Err(Failure::NobodyReads) => return Err(Failure::NobodyReads),
+        };
+        let places = source.places();
+        list.extend(problems.iter().map(|problem| report::as_json(&source, &places, problem)));
+    }
+    let exit = if list.is_empty() { Exit::Done } else { Exit::Refused };
+    output.json(&list.into())?;
     Ok(exit)
 }
 
