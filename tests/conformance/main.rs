@@ -4,6 +4,7 @@
 //! `../shared/corpus` beside the repository. Each is a trial of each kind that fits it; the kinds
 //! are listed in [`trials`], one file each.
 
+mod commands;
 mod comparison;
 mod corpus;
 mod define;
@@ -50,6 +51,7 @@ fn trials(corpus: &Corpus) -> Result<Vec<Case>, String> {
     cases.extend(schema::cases(corpus));
     cases.extend(silence::cases(corpus));
     cases.extend(machine::cases(corpus)?);
+    cases.extend(commands::cases(corpus));
     Ok(cases)
 }
 

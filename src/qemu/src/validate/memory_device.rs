@@ -17,6 +17,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new("module-belongs-to-a-node", "guest memory belongs to a NUMA node", node),
     Rule::new("module-has-a-file", "persistent memory is kept in a file", file),
     Rule::new("module-block-fits", "memory comes and goes in whole blocks", block),
+    Rule::new("module-slots-are-known", "only newer QEMUs map memory piece by piece", slots),
     Rule::new("modules-do-not-overlap", "an address leads to one place", overlap),
 ];
 
@@ -90,6 +91,19 @@ fn block(check: &mut Check<'_>) {
             return;
         };
         check.refuse(target.origin, Part::Name, message, help);
+    });
+}
+
+fn slots(check: &mut Check<'_>) {
+    each(check, |check, module| {
+        let MemoryModel::VirtioMem(mem) = &module.model else { return };
+        if mem.target.dynamic_memslots == Some(YesNo::Yes)
+            && !check.capabilities.has_property("virtio-mem-pci", "dynamic-memslots")
+        {
+            let message = "the virtio-mem of this QEMU has no dynamic slots";
+            let help = "leave out 'dynamicMemslots', or use QEMU 8.2 or later";
+            check.refuse(mem.target.origin, attribute("dynamicMemslots"), message, help);
+        }
     });
 }
 
