@@ -181,6 +181,77 @@ pub struct Network {
     pub forward: Option<String>,
     /// The host's first address in it. Absent: it has none.
     pub address: Option<String>,
+    /// Devices of the host that interfaces are put on by macvtap, where `forward` is the mode of
+    /// that.
+    pub devices: Vec<String>,
+    /// PCI addresses of devices that guests are given, where `forward` is `hostdev`.
+    pub pci_addresses: Vec<String>,
+    /// Whether the host lets go of such a device when a guest starts.
+    pub managed: bool,
+    /// What holds for each interface that does not say it otherwise.
+    pub port: PortSettings,
+    /// What holds for interfaces of a group, before `port` does.
+    pub portgroups: BTreeMap<String, PortGroup>,
+}
+
+/// What holds for interfaces of a network.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PortSettings {
+    /// The kind of switch, such as `openvswitch`. Absent: a bridge of the kernel.
+    pub virtualport: Option<String>,
+    /// The profile that the switch knows.
+    pub profile: Option<String>,
+    /// The VLANs of packets. Absent: none.
+    pub vlan: Option<PortVlan>,
+    /// Limits. Absent: none.
+    pub bandwidth: Option<PortBandwidth>,
+}
+
+/// A group of settings of a network.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PortGroup {
+    /// Whether interfaces that name no group are of this one.
+    pub is_default: bool,
+    /// Its settings.
+    pub port: PortSettings,
+}
+
+/// The VLANs of an interface.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PortVlan {
+    /// Whether packets carry their tag into the guest.
+    pub trunk: bool,
+    /// The tags.
+    pub tags: Vec<u16>,
+    /// The tag of packets that come without one.
+    pub native: Option<u16>,
+    /// Whether packets of the native tag leave with it.
+    pub native_is_tagged: bool,
+}
+
+/// Limits of an interface, seen from the guest, in KiB and KiB a second.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PortBandwidth {
+    /// Of what the guest receives.
+    pub inbound: Option<PortRate>,
+    /// Of what the guest sends.
+    pub outbound: Option<PortRate>,
+}
+
+/// A limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PortRate {
+    /// All the time.
+    pub average: Option<u64>,
+    /// For a while.
+    pub peak: Option<u64>,
+    /// How much may be sent at the peak rate.
+    pub burst: Option<u64>,
 }
 
 /// A storage pool of libvirt, as far as a disk needs it.

@@ -5,8 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use base::NonEmpty;
+use base::{NonEmpty, YesNo};
+use conf::address::Hex;
 use conf::cpu::{Cpu, CpuFeature, CpuMatch, CpuMode, FeaturePolicy};
+use conf::device::host_address::{HostAddress, HostPciAddress};
+use conf::device::interface::InterfaceKind;
+use conf::device::interface::kind::Hostdev;
 use conf::{Domain, DomainType};
 use xml::{Origin, Part, Problem};
 
@@ -29,6 +33,7 @@ pub(crate) fn prepared(
     host: &Host,
 ) -> Result<Domain, Vec<Problem>> {
     let mut domain = Domain::clone(domain);
+    host_devices(&mut domain, host);
     let mut problems = Vec::new();
     problems.extend(address::usb::assign(&mut domain, Mode::Define).err());
     problems.extend(processor(&mut domain, capabilities, host).err());
@@ -125,4 +130,43 @@ fn mentions(cpu: &Cpu, name: &str) -> bool {
 fn has(of_host: &HostCpu, name: &str) -> bool {
     let of_model = || cpu_model::features(&of_host.model).contains(name);
     of_host.features.get(name).copied().unwrap_or_else(of_model)
+}
+
+/// An interface of a network that hands out devices of the host is such a device: the first interface
+/// of the network gets the first one.
+///
+/// libvirt: `networkAllocatePort`, `qemuProcessNetworkPrepareDevices`.
+fn host_devices(domain: &mut Domain, host: &Host) {
+    let mut taken: BTreeMap<String, usize> = BTreeMap::new();
+    for interface in &mut domain.devices.interfaces {
+        let Some(name) = interface.kind.network() else { continue };
+        let Some(network) = host.networks.get(name) else { continue };
+        let at = taken.entry(name.to_owned()).or_default();
+        let Some(address) = network.pci_addresses.get(*at).and_then(|text| pci_address(text))
+        else {
+            continue;
+        };
+        *at += 1;
+        let address = HostAddress::Pci(address);
+        interface.managed = network.managed.then_some(YesNo::Yes);
+        interface.kind = InterfaceKind::Hostdev(Hostdev {
+            origin: interface.origin,
+            address,
+            ..Hostdev::default()
+        });
+    }
+}
+
+/// An address as sysfs writes it, such as `0000:06:12.5`.
+fn pci_address(text: &str) -> Option<HostPciAddress> {
+    let (rest, function) = text.rsplit_once('.')?;
+    let mut parts = rest.splitn(3, ':').map(|part| u64::from_str_radix(part, 16).ok());
+    let mut next = || parts.next()?;
+    Some(HostPciAddress {
+        domain: Hex(next()?),
+        bus: Hex(next()?),
+        slot: Hex(next()?),
+        function: Hex(function.parse().ok()?),
+        ..HostPciAddress::default()
+    })
 }

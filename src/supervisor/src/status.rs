@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
+use host::opening::Made;
 use host::vfio::Taken;
 use serde::{Deserialize, Serialize};
 use store::RunDirectory;
@@ -27,8 +28,9 @@ pub struct Status {
     pub lifecycle: Lifecycle,
     /// The consoles, in the order of the document: the path of each one's terminal, if it has one.
     pub consoles: Vec<Option<PathBuf>>,
-    /// Sockets that were made for it.
-    pub sockets: Vec<PathBuf>,
+    /// What was made for it.
+    #[serde(flatten)]
+    pub made: Made,
     /// PCI devices that were taken from the host for it.
     #[serde(default)]
     pub taken: Vec<Taken>,

@@ -10,6 +10,8 @@ pub mod fd;
 pub mod file;
 pub mod io_uring;
 pub mod lock;
+pub mod macvtap;
+pub mod netlink;
 pub mod process;
 pub mod processor;
 pub mod runtime;

@@ -3,11 +3,13 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 
 use libc::{c_short, ifreq};
 
 use crate::{context, invalid};
 
+/// The node that taps are made with.
 const DEVICE: &str = "/dev/net/tun";
 
 /// Requests about network devices, each with a whole `ifreq`.
@@ -24,6 +26,7 @@ mod ioctl {
     nix::ioctl_write_ptr_bad!(set_mtu, libc::SIOCSIFMTU, ifreq);
     // SIOCBRADDIF of include/uapi/linux/sockios.h, which libc lacks.
     nix::ioctl_write_ptr_bad!(bridge_add, 0x89a2, ifreq);
+    nix::ioctl_readwrite_bad!(ethtool, libc::SIOCETHTOOL, ifreq);
 }
 
 /// A tap and a descriptor for each of its queues.
@@ -48,7 +51,16 @@ impl Tap {
     /// `PermissionDenied` without `CAP_NET_ADMIN`; `ResourceBusy` when the name is taken;
     /// `InvalidInput` for a name that no device can have, or no queue.
     pub fn create(pattern: &str, queues: usize) -> io::Result<Self> {
-        Self::attach(pattern, queues, "make")
+        Self::create_by(DEVICE, pattern, queues)
+    }
+
+    /// Makes a tap by another node than the usual one.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Tap::create`].
+    pub fn create_by(node: &str, pattern: &str, queues: usize) -> io::Result<Self> {
+        Self::attach(node, pattern, queues, "make")
     }
 
     /// Opens the queues of a tap that exists, made by somebody else and meant for us.
@@ -59,27 +71,24 @@ impl Tap {
     /// for [`Tap::create`].
     pub fn open(name: &str, queues: usize) -> io::Result<Self> {
         index(name)?;
-        Self::attach(name, queues, "open")
+        Self::attach(DEVICE, name, queues, "open")
     }
 
-    fn attach(pattern: &str, queues: usize, verb: &str) -> io::Result<Self> {
+    fn attach(node: &str, pattern: &str, queues: usize, verb: &str) -> io::Result<Self> {
         let doing =
             |error: io::Error| context(error, format_args!("cannot {verb} tap '{pattern}'"));
         let mut request = request(pattern)?;
         if queues == 0 {
             return Err(invalid("a tap needs at least one queue"));
         }
-        let mut flags = libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR;
-        if queues > 1 {
-            flags |= libc::IFF_MULTI_QUEUE;
-        }
-        request.ifr_ifru.ifru_flags = flags as c_short;
+        request.ifr_ifru.ifru_flags = flags(queues);
         let mut descriptors = Vec::with_capacity(queues);
         for _ in 0..queues {
-            let queue =
-                File::options().read(true).write(true).open(DEVICE).map_err(|error| {
-                    doing(context(error, format_args!("cannot open '{DEVICE}'")))
-                })?;
+            let queue = File::options()
+                .read(true)
+                .write(true)
+                .open(node)
+                .map_err(|error| doing(context(error, format_args!("cannot open '{node}'"))))?;
             // SAFETY: the request is a whole `ifreq`. From the second queue on it holds the name
             // that the kernel chose for the first.
             unsafe { ioctl::set_tap(queue.as_raw_fd(), &raw mut request) }
@@ -91,6 +100,57 @@ impl Tap {
         let name = String::from_utf8(name).map_err(|_| invalid("the device has no proper name"))?;
         Ok(Self { name, queues: descriptors })
     }
+}
+
+/// How a tap's descriptors carry packets: with the headers of virtio, and without any other.
+fn flags(queues: usize) -> c_short {
+    let several = if queues > 1 { libc::IFF_MULTI_QUEUE } else { 0 };
+    (libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR | several) as c_short
+}
+
+/// Opens a queue of a macvtap by its node, with the headers of virtio.
+///
+/// # Errors
+///
+/// Those of opening and of the ioctl; the text names the node.
+pub fn open_node(node: &Path, queues: usize) -> io::Result<OwnedFd> {
+    let doing = |error| context(error, format_args!("cannot open '{}'", node.display()));
+    let queue = File::options().read(true).write(true).open(node).map_err(doing)?;
+    // SAFETY: all zeroes are a valid request: numbers and byte arrays only.
+    let mut request: ifreq = unsafe { std::mem::zeroed() };
+    request.ifr_ifru.ifru_flags = flags(queues);
+    // SAFETY: the request is a whole `ifreq` with its flags filled in.
+    unsafe { ioctl::set_tap(queue.as_raw_fd(), &raw mut request) }
+        .map_err(|error| doing(error.into()))?;
+    Ok(queue.into())
+}
+
+/// Sets how many received packets may wait for an interrupt.
+///
+/// Linux: `struct ethtool_coalesce`.
+///
+/// # Errors
+///
+/// Those of the ioctls; the text names the device.
+pub fn set_rx_frames(name: &str, frames: u32) -> io::Result<()> {
+    const GET: u32 = 0x0e;
+    const SET: u32 = 0x0f;
+    let mut request = request(name)?;
+    let mut values = [0_u32; 23];
+    with_socket(|socket| {
+        for command in [GET, SET] {
+            values[0] = command;
+            if command == SET {
+                values[2] = frames;
+            }
+            request.ifr_ifru.ifru_data = (&raw mut values).cast();
+            // SAFETY: the request points to a whole `ethtool_coalesce`, which lives until after the
+            // call.
+            unsafe { ioctl::ethtool(socket.as_raw_fd(), &raw mut request) }?;
+        }
+        Ok(0)
+    })
+    .map_err(|error| context(error, format_args!("cannot set the rx-frames of '{name}'")))
 }
 
 /// Sets the address of a network device: on a tap, the host's end, not the guest's.
@@ -181,7 +241,11 @@ pub fn add_to_bridge(name: &str, bridge: &str) -> io::Result<()> {
 }
 
 /// The kernel's number of a network device.
-fn index(name: &str) -> io::Result<i32> {
+///
+/// # Errors
+///
+/// `NotFound` when there is none of that name.
+pub fn index(name: &str) -> io::Result<i32> {
     let mut request = request(name)?;
     let found = with_socket(|socket| {
         // SAFETY: the request is a whole `ifreq`, which the kernel fills in.

@@ -8,11 +8,13 @@ use std::path::Path;
 /// Helper programs by their names.
 const HELPERS: &[&str] = &[
     "dbus-daemon",
+    "ovs-vsctl",
     "passt",
     "qemu-pr-helper",
     "qemu-rdp",
     "swtpm",
     "swtpm_setup",
+    "tc",
     "vhost-device-vsock",
     "vhost-user-gpu",
     "virtiofsd",
@@ -20,7 +22,7 @@ const HELPERS: &[&str] = &[
 
 /// Where distributions put programs that are not meant for people.
 const LIBRARY_DIRECTORIES: &[&str] =
-    &["/usr/libexec", "/usr/lib/virtiofsd", "/usr/lib/qemu", "/usr/local/libexec"];
+    &["/usr/sbin", "/usr/libexec", "/usr/lib/virtiofsd", "/usr/lib/qemu", "/usr/local/libexec"];
 
 /// The helper programs that are there.
 ///

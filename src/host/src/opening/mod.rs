@@ -12,7 +12,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
-use qemu::plan::{Access, Fd, Open};
+use qemu::plan::{Access, Fd, Open, Plan};
+use serde::{Deserialize, Serialize};
 
 use crate::helper::Running;
 use crate::late::LateValues;
@@ -47,8 +48,40 @@ fn behind(help: Option<&str>) -> String {
 pub struct Opened {
     /// The descriptors by the plan's names.
     pub fds: BTreeMap<String, OwnedFd>,
-    /// Sockets that were made, and are removed when the guest is gone.
+    /// What was made for it.
+    pub made: Made,
+}
+
+/// What was made for a guest on the host, and goes when the guest does.
+///
+/// Taps are not in it: they are gone when nobody has their descriptors any more.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Made {
+    /// Sockets.
     pub sockets: Vec<PathBuf>,
+    /// Network devices.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<String>,
+    /// Programs that take something back, such as a port of Open vSwitch.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub undo: Vec<Vec<String>>,
+}
+
+impl Made {
+    /// Takes everything back.
+    pub fn remove(&self) {
+        // What is gone already is as it should be.
+        for argv in self.undo.iter().rev() {
+            let _ = network::run(argv);
+        }
+        for link in &self.links {
+            let _ = sys::netlink::remove(link);
+        }
+        for socket in &self.sockets {
+            let _ = fs::remove_file(socket);
+        }
+    }
 }
 
 /// Where things of one guest's start are made.
@@ -74,31 +107,35 @@ pub enum HelperEnd {
 /// Opens everything, in the order of the plan.
 ///
 /// # Errors
-/// The first thing that could not be opened; sockets that were made before it are removed.
-pub fn open_all(fds: &[Fd], place: &Place<'_>, late: &mut LateValues) -> Result<Opened, OpenError> {
+/// The first thing that could not be opened; what was made before it is taken back.
+pub fn open_all(
+    plan: &Plan,
+    place: &Place<'_>,
+    late: &mut LateValues,
+) -> Result<Opened, OpenError> {
     let mut opened = Opened::default();
     let mut taps = Taps::default();
-    for fd in fds {
-        let result = open(fd, place, late, &mut taps, &mut opened.sockets);
+    for function in &plan.virtual_functions {
+        network::virtual_function(function).map_err(|error| OpenError {
+            at: function.at.clone(),
+            purpose: function.purpose.clone(),
+            problem: sys::reason(&error),
+            help: None,
+        })?;
+    }
+    for fd in &plan.fds {
+        let result = open(fd, place, late, &mut taps, &mut opened.made);
         match result {
             Ok(descriptor) => {
                 opened.fds.insert(fd.name.clone(), descriptor);
             }
             Err(error) => {
-                remove_sockets(&opened.sockets);
-                return Err(worded(fd, &error));
+                opened.made.remove();
+                return Err(worded(fd, &late.in_text(&fd.source), &error));
             }
         }
     }
     Ok(opened)
-}
-
-/// Removes sockets that were made for a guest.
-pub fn remove_sockets(sockets: &[PathBuf]) {
-    for socket in sockets {
-        // One that is gone already is as it should be.
-        let _ = fs::remove_file(socket);
-    }
 }
 
 fn open(
@@ -106,7 +143,7 @@ fn open(
     place: &Place<'_>,
     late: &mut LateValues,
     taps: &mut Taps,
-    sockets: &mut Vec<PathBuf>,
+    made: &mut Made,
 ) -> io::Result<OwnedFd> {
     let source = Path::new(&fd.source);
     match &fd.open {
@@ -121,13 +158,14 @@ fn open(
         Open::Text { content } => sys::fd::memfd_of("text", content.as_bytes()),
         Open::MemoryFile => memory_file(source),
         Open::Log { append } => log(source, *append),
-        Open::Tap(tap) => taps.queue(tap, late),
+        Open::Tap(tap) => taps.queue(tap, late, made),
+        Open::Macvtap(macvtap) => taps.macvtap(macvtap, late, made),
         Open::VhostNet => {
             sys::fd::open_file(Path::new("/dev/vhost-net"), sys::fd::Access::ReadWrite, false)
         }
         Open::VhostVsock { cid, late: name } => network::vhost_vsock(*cid, name, late),
         Open::SocketNode => sys::fd::open_path(source),
-        Open::ListenUnix => listen(source, sockets),
+        Open::ListenUnix => listen(source, &mut made.sockets),
         Open::ListenTcp { address, port, auto } => listen_tcp(address, *port, *auto),
         Open::ConnectUnix => UnixStream::connect(source).map(OwnedFd::from),
         Open::Helper { helper } => {
@@ -225,9 +263,9 @@ fn listen(path: &Path, sockets: &mut Vec<PathBuf>) -> io::Result<OwnedFd> {
     Ok(listener.into())
 }
 
-fn worded(fd: &Fd, error: &io::Error) -> OpenError {
+fn worded(fd: &Fd, source: &str, error: &io::Error) -> OpenError {
     let action = match fd.open {
-        Open::Tap(_) => "make",
+        Open::Tap(_) | Open::Macvtap(_) => "make",
         Open::ListenUnix | Open::ListenTcp { .. } | Open::Monitor => "listen on",
         Open::ConnectUnix | Open::Helper { .. } | Open::HelperNode { .. } => "connect to",
         _ => "open",
@@ -237,7 +275,7 @@ fn worded(fd: &Fd, error: &io::Error) -> OpenError {
     let problem = if reason.starts_with("cannot ") {
         reason
     } else {
-        format!("cannot {action} '{}': {reason}", fd.source)
+        format!("cannot {action} '{source}': {reason}")
     };
     OpenError {
         at: fd.at.clone(),
@@ -255,6 +293,9 @@ fn help(open: &Open, error: &io::Error) -> Option<String> {
         (Open::Tap(_), io::ErrorKind::PermissionDenied) => {
             "making a tap needs CAP_NET_ADMIN; use <interface type='user'>, or an existing tap of \
              yours with <target dev='…' managed='no'/>"
+        }
+        (Open::Macvtap(_), io::ErrorKind::PermissionDenied) => {
+            "making a macvtap needs CAP_NET_ADMIN; use <interface type='user'>"
         }
         (Open::VhostNet, io::ErrorKind::PermissionDenied) => {
             "add yourself to the group of /dev/vhost-net, or use <driver name='qemu'/>"

@@ -15,7 +15,7 @@ use super::device::Device;
 use super::secret::{PlannedSecret, SecretOrigin};
 use super::{
     AddedProcessor, ByPath, Command, CopyIfMissing, Fd, Helper, Open, Options, PciHandover, Plan,
-    StartTime, ThreadPlacement, hotplug, namespace,
+    StartTime, ThreadPlacement, VirtualFunction, hotplug, namespace,
 };
 use crate::alias::Aliases;
 use crate::answers::{Answer, Answers, Question};
@@ -58,6 +58,7 @@ pub(super) struct Builder<'a> {
     copies: Vec<CopyIfMissing>,
     handovers: Vec<PciHandover>,
     secrets: Vec<PlannedSecret>,
+    virtual_functions: Vec<VirtualFunction>,
     not_examined: Vec<String>,
     next_fd: i32,
     next_fdset: u32,
@@ -134,6 +135,7 @@ impl<'a> Builder<'a> {
             copies: Vec::new(),
             handovers: Vec::new(),
             secrets: Vec::new(),
+            virtual_functions: Vec::new(),
             not_examined: Vec::new(),
             next_fd: FIRST_FD,
             next_fdset: 1,
@@ -186,6 +188,19 @@ impl<'a> Builder<'a> {
     /// An object, over QMP if it can be.
     pub(super) fn object(&mut self, object: Value) {
         self.step(Step::Object(object));
+    }
+
+    /// A virtual function of a network card, which is set up before the guest gets it.
+    pub(super) fn virtual_function(
+        &mut self,
+        address: String,
+        mac: Option<String>,
+        vlan: Option<u16>,
+    ) {
+        let Part { purpose, origin, .. } = self.current();
+        let (purpose, origin) = (purpose.clone(), *origin);
+        let function = VirtualFunction { address, mac, vlan, purpose, origin, at: None };
+        self.virtual_functions.push(function);
     }
 
     /// Whether there is an object of that id already.
@@ -471,6 +486,7 @@ impl<'a> Builder<'a> {
             copies: self.copies,
             handovers: self.handovers,
             secrets: self.secrets,
+            virtual_functions: self.virtual_functions,
             start_time: self.start_time,
             processors: self.processors,
             threads: self.threads,

@@ -17,7 +17,7 @@ use crate::answers::{Answer, Question, UsbPlace, UsbWanted};
 use crate::host::Host;
 
 /// The kernel's driver that lets QEMU have a PCI device.
-const VFIO_PCI: &str = "vfio-pci";
+pub(super) const VFIO_PCI: &str = "vfio-pci";
 /// Where the first SCSI unit of the host lies, which stands for one that nobody looked for.
 const FIRST_SCSI: &str = "/dev/sg0";
 

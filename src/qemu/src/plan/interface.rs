@@ -2,26 +2,24 @@
 
 use std::net::IpAddr;
 
-use base::YesNo;
-use conf::device::interface::driver::{Driver, DriverName, TransmitMode};
-use conf::device::interface::kind::{InterfaceKind, SocketMode, VhostUser};
+use base::{PciAddress, Value as _, YesNo};
+use conf::device::host_address::HostAddress;
+use conf::device::interface::driver::{Driver, TransmitMode};
+use conf::device::interface::kind::{
+    DirectMode, Hostdev, InterfaceKind, Network as NetworkSource, SocketMode, Vdpa, VhostUser,
+};
 use conf::device::interface::model::{InterfaceModel, KnownModel};
 use conf::device::interface::{LinkState, TeamingKind};
 use conf::device::virtio::VirtioModel;
 use conf::device::{DeviceKind, Interface};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::blockdev::object;
 use super::chardev::{Backend, Chardev, Socket, SocketAddress};
 use super::device::Device;
-use super::{Access, Builder, Fd, Open, Tap, boot, memory, passt, source};
-use crate::answers::{Answer, LinkKind, PathKind, Question};
+use super::{Access, Builder, Open, boot, hostdev, memory, passt, source, switch, tap, vfio};
+use crate::answers::{Answer, LinkKind, Question};
 use crate::host::Host;
-
-/// What the kernel moves packets with.
-const VHOST_NET: &str = "/dev/vhost-net";
-/// The name that the kernel completes for a tap that nobody named.
-const ANY_TAP: &str = "vnet%d";
 
 /// What to look at.
 pub(super) fn questions(interface: &Interface, _host: &Host) -> Vec<Question> {
@@ -29,25 +27,29 @@ pub(super) fn questions(interface: &Interface, _host: &Host) -> Vec<Question> {
     if let Some(bridge) = interface.kind.bridge() {
         questions.push(Question::Link(bridge.to_owned()));
     }
+    if let InterfaceKind::Hostdev(Hostdev { address: HostAddress::Pci(address), .. }) =
+        &interface.kind
+    {
+        questions.push(Question::Pci(address.address().to_string()));
+    }
     if interface.is_virtio() && is_tap(&interface.kind) {
-        questions.push(Question::Path(vhost_path(interface).to_owned()));
+        questions.push(Question::Path(tap::vhost_path(interface).to_owned()));
     }
     questions
 }
 
 fn is_tap(kind: &InterfaceKind) -> bool {
-    use InterfaceKind::{Bridge, Ethernet, Network};
-    matches!(kind, Network(_) | Bridge(_) | Ethernet(_))
+    use InterfaceKind::{Bridge, Direct, Ethernet, Network};
+    matches!(kind, Network(_) | Bridge(_) | Ethernet(_) | Direct(_))
 }
 
-fn vhost_path(interface: &Interface) -> &str {
-    interface.backend.vhost.as_deref().unwrap_or(VHOST_NET)
-}
-
-/// An interface with what is behind it.
+/// An interface with what is behind it, unless that is a device of the host.
 ///
 /// libvirt: `qemuBuildInterfaceCommandLine`.
 pub(super) fn interface(builder: &mut Builder<'_>, pos: usize, interface: &Interface) {
+    if interface.is_hostdev() {
+        return;
+    }
     let mac = interface.mac().map(|mac| mac.to_string()).unwrap_or_default();
     builder.part(format!("interface {mac}"), interface.origin);
     let alias = builder.aliases.get(DeviceKind::Interface, pos).to_owned();
@@ -65,29 +67,18 @@ pub(super) fn interface(builder: &mut Builder<'_>, pos: usize, interface: &Inter
     }
 }
 
-/// What is done to an interface on the host and cannot be done yet: left out in silence, the guest
-/// would reach what it must not reach.
+/// What cannot be done on the host: left out in silence, the guest would reach what it must not
+/// reach.
 fn check(builder: &mut Builder<'_>, interface: &Interface) -> bool {
-    let isolated = interface.port.isolated == Some(YesNo::Yes);
-    let missing = [
-        ("filterref", interface.filterref.as_ref().map(|filter| filter.origin)),
-        ("vlan", interface.vlan.as_ref().map(|vlan| vlan.origin)),
-        ("virtualport", interface.virtualport.as_ref().map(|_| interface.origin)),
-        ("port isolated='yes'", isolated.then_some(interface.origin)),
-        ("backend tap='…'", interface.backend.tap.as_ref().map(|_| interface.backend.origin)),
-    ];
     let before = builder.problems.len();
-    for (what, origin) in missing {
-        if let Some(origin) = origin {
-            builder.refuse(format!("cannot start a guest with <{what}> yet")).origin = origin;
-        }
-    }
-    let bandwidth = interface.bandwidth.as_ref().map(|bandwidth| bandwidth.origin);
-    let coalesce = (interface.coalesce != Default::default()).then_some(interface.origin);
-    for (what, origin) in [("bandwidth", bandwidth), ("coalesce", coalesce)] {
-        if let Some(origin) = origin {
-            builder.warn(format!("<{what}> has no effect yet")).origin = origin;
-        }
+    if let Some(filter) = &interface.filterref {
+        let refused = builder.refuse(format!(
+            "packets cannot be filtered by '{}': only libvirt's daemon does that",
+            filter.filter
+        ));
+        refused.origin = filter.origin;
+        refused.help =
+            Some("filter on the host, by nftables, and leave out <filterref>".to_owned());
     }
     builder.problems.len() == before
 }
@@ -109,20 +100,36 @@ fn backend(
         }
         InterfaceKind::Bridge(bridge) => {
             let bridge = bridge.bridge.clone();
-            if builder.ask(&Question::Link(bridge.clone()))
-                == Some(&Answer::Link(LinkKind::Missing))
+            let settings = switch::settings(builder, interface);
+            if !switch::is_open_vswitch(&settings)
+                && builder.ask(&Question::Link(bridge.clone()))
+                    == Some(&Answer::Link(LinkKind::Missing))
             {
                 let refused = builder.refuse(format!("this host has no bridge '{bridge}'"));
                 refused.help = Some("make the bridge, or use <interface type='user'>".to_owned());
                 return None;
             }
-            tap(builder, interface, alias, netdev, Some(bridge))
+            tap::tap(builder, interface, &settings, alias, netdev, Some(bridge))
         }
-        InterfaceKind::Network(network) => {
-            let bridge = bridge_of(builder, &network.network)?;
-            tap(builder, interface, alias, netdev, Some(bridge))
+        InterfaceKind::Network(network) => of_network(builder, interface, network, alias, netdev),
+        InterfaceKind::Ethernet(_) => {
+            let settings = switch::settings(builder, interface);
+            tap::tap(builder, interface, &settings, alias, netdev, None)
         }
-        InterfaceKind::Ethernet(_) => tap(builder, interface, alias, netdev, None),
+        InterfaceKind::Direct(direct) => {
+            let settings = switch::settings(builder, interface);
+            let place = (direct.dev.as_str(), direct.mode);
+            tap::macvtap(builder, interface, &settings, (alias, netdev), place)
+        }
+        InterfaceKind::Vdpa(vdpa) => {
+            vdpa_device(builder, interface, vdpa, alias, netdev);
+            Some(())
+        }
+        InterfaceKind::VhostUser(_) if interface.is_passt() => {
+            let socket = passt::vhost_user(builder, interface, alias)?;
+            vhost_user_netdev(builder, interface, socket, alias, netdev);
+            Some(())
+        }
         InterfaceKind::VhostUser(vhost) if !interface.is_passt() => {
             vhost_user(builder, interface, vhost, alias, netdev)
         }
@@ -152,112 +159,52 @@ fn backend(
         }
         kind => {
             let kind = kind.word();
-            builder.refuse(format!("cannot start a guest with an interface of type '{kind}' yet"));
+            builder.refuse(format!("QEMU has no interface of type '{kind}'"));
             None
         }
     }
 }
 
-/// The bridge of a libvirt network.
-fn bridge_of(builder: &mut Builder<'_>, name: &str) -> Option<String> {
-    let help = "use <interface type='bridge'> or <interface type='user'>, or start with --adapt, \
-                which makes it the latter";
-    let (message, help) = match builder.host.networks.get(name) {
-        Some(network) => match &network.bridge {
-            Some(bridge) => return Some(bridge.clone()),
-            None => (format!("the network '{name}' has no bridge"), help.to_owned()),
-        },
-        None => (
-            format!("this host has no libvirt network '{name}'"),
-            format!("define it with 'virsh net-define', {help}"),
-        ),
-    };
-    builder.refuse(message).help = Some(help);
-    None
-}
-
-/// A tap, and the kernel's help with it.
-fn tap(
+/// What an interface of a libvirt network is put on.
+///
+/// libvirt: `networkAllocatePort`.
+fn of_network(
     builder: &mut Builder<'_>,
     interface: &Interface,
+    source: &NetworkSource,
     alias: &str,
     netdev: &str,
-    bridge: Option<String>,
 ) -> Option<()> {
-    let queues = interface.driver.as_ref().and_then(|driver| driver.queues).map_or(1, u32::from);
-    let existing = interface.target.managed == Some(YesNo::No);
-    let late = format!("{alias}-name");
-    let tap = Tap {
-        name: interface.target_dev().unwrap_or(ANY_TAP).to_owned(),
-        late: late.clone(),
-        bridge,
-        // Bridges take the lowest address of their ports as their own; this one is never it.
-        mac: interface
-            .mac()
-            .map(|mac| format!("fe{}", &mac.to_string()[2..]))
-            .filter(|_| !existing),
-        mtu: interface.mtu.map(u32::from),
-        queue: 0,
-        queues,
-        existing,
+    let name = &source.network;
+    let help = "use <interface type='bridge'> or <interface type='user'>, or start with --adapt, \
+                which makes it the latter";
+    let host = builder.host;
+    let Some(network) = host.networks.get(name) else {
+        builder.refuse(format!("this host has no libvirt network '{name}'")).help =
+            Some(format!("define it with 'virsh net-define', {help}"));
+        return None;
     };
-    let fds = (0..queues)
-        .map(|queue| {
-            let open = Open::Tap(Tap { queue, ..tap.clone() });
-            builder.fd(format!("{alias}-tap{queue}"), format!("tap:{{{late}}}"), open)
-        })
-        .collect::<Vec<_>>();
-    let mut properties = object(json!({"type": "tap"}));
-    let plural = queues > 1;
-    let mut descriptors = Vec::new();
-    let mut pass = |properties: &mut Map<String, Value>, one, many, fds| {
-        let name = if plural { many } else { one };
-        properties.insert(String::from(name), Value::Null);
-        descriptors.push((name, fds));
-    };
-    pass(&mut properties, "fd", "fds", fds);
-    if let Some(fds) = vhost(builder, interface, alias, queues)? {
-        properties.insert("vhost".to_owned(), true.into());
-        pass(&mut properties, "vhostfd", "vhostfds", fds);
+    if let Some(group) = &source.portgroup
+        && !network.portgroups.contains_key(group)
+    {
+        builder.note(format!("the network '{name}' has no portgroup '{group}'"));
     }
-    if let Some(size) = interface.tune.sndbuf {
-        properties.insert("sndbuf".to_owned(), size.into());
-    }
-    properties.insert("id".to_owned(), netdev.into());
-    builder.netdev(properties, descriptors);
-    Some(())
-}
-
-/// The kernel's help with each queue; the inner `None` if QEMU moves the packets.
-///
-/// libvirt: `qemuInterfaceOpenVhostNet`.
-fn vhost(
-    builder: &mut Builder<'_>,
-    interface: &Interface,
-    alias: &str,
-    queues: u32,
-) -> Option<Option<Vec<Fd>>> {
-    let name = interface.driver.as_ref().and_then(|driver| driver.name);
-    if !interface.is_virtio() || name == Some(DriverName::Qemu) {
-        return Some(None);
-    }
-    let path = vhost_path(interface).to_owned();
-    let seen = builder.ask(&Question::Path(path.clone()));
-    if matches!(seen, Some(Answer::Path(PathKind::Missing) | Answer::Failed(_))) {
-        if name == Some(DriverName::Vhost) {
-            let refused = builder.refuse(format!("this host has no {path}"));
-            refused.help =
-                Some("load the kernel module vhost_net, or leave out name='vhost'".to_owned());
-            return None;
+    let settings = switch::settings(builder, interface);
+    let mode = network.forward.as_deref().and_then(|word| DirectMode::parse(word).ok().flatten());
+    match (&network.bridge, mode) {
+        (Some(bridge), _) => {
+            tap::tap(builder, interface, &settings, alias, netdev, Some(bridge.clone()))
         }
-        return Some(None);
+        (None, Some(mode)) if !network.devices.is_empty() => {
+            let on = network.devices[0].as_str();
+            tap::macvtap(builder, interface, &settings, (alias, netdev), (on, mode))
+        }
+        _ => {
+            builder.refuse(format!("the network '{name}' has no bridge")).help =
+                Some(help.to_owned());
+            None
+        }
     }
-    let open = match path.as_str() {
-        VHOST_NET => Open::VhostNet,
-        _ => Open::Device { access: Access::Rw },
-    };
-    let fd = |queue| builder.fd(format!("{alias}-vhost{queue}"), path.clone(), open.clone());
-    Some(Some((0..queues).map(fd).collect()))
 }
 
 /// QEMU's own network of one guest.
@@ -333,6 +280,17 @@ fn vhost_user(
         false => Socket::connected(SocketAddress::Unix(address)),
     };
     socket.reconnect = source::reconnect(builder, source.reconnect.as_ref());
+    vhost_user_netdev(builder, interface, socket, alias, netdev);
+    Some(())
+}
+
+fn vhost_user_netdev(
+    builder: &mut Builder<'_>,
+    interface: &Interface,
+    socket: Socket,
+    alias: &str,
+    netdev: &str,
+) {
     let chardev = format!("char{alias}");
     builder.chardev(Chardev::new(chardev.clone(), Backend::Socket(socket)));
     let mut properties = object(json!({"type": "vhost-user", "chardev": chardev}));
@@ -342,7 +300,83 @@ fn vhost_user(
     }
     properties.insert("id".to_owned(), netdev.into());
     builder.netdev(properties, Vec::new());
-    Some(())
+}
+
+/// A vDPA device of the host.
+///
+/// libvirt: `qemuInterfaceVDPAConnect`.
+fn vdpa_device(
+    builder: &mut Builder<'_>,
+    interface: &Interface,
+    vdpa: &Vdpa,
+    alias: &str,
+    netdev: &str,
+) {
+    let open = Open::Device { access: Access::Rw };
+    let fd = builder.fd(format!("{alias}-vdpa"), vdpa.dev.clone(), open);
+    let device = builder.fdset(vec![fd]);
+    let mut properties = object(json!({"type": "vhost-vdpa", "vhostdev": device}));
+    let queues = interface.driver.as_ref().and_then(|driver| driver.queues).map_or(1, u32::from);
+    if queues > 1 {
+        properties.insert("queues".to_owned(), queues.into());
+    }
+    properties.insert("id".to_owned(), netdev.into());
+    builder.netdev(properties, Vec::new());
+}
+
+/// An interface that is a device of the host. They come after all others: one of a team must find the
+/// other.
+///
+/// libvirt: `qemuBuildHostdevCommandLine`, `virHostdevNetConfigReplace`.
+pub(super) fn host_device(builder: &mut Builder<'_>, pos: usize, interface: &Interface) {
+    let InterfaceKind::Hostdev(Hostdev { address, .. }) = &interface.kind else { return };
+    let mac = interface.mac().map(|mac| mac.to_string()).unwrap_or_default();
+    builder.part(format!("interface {mac}"), interface.origin);
+    if !check(builder, interface) {
+        return;
+    }
+    let alias = builder.aliases.get(DeviceKind::Interface, pos).to_owned();
+    match address {
+        HostAddress::Pci(address) => {
+            of_host(builder, pos, interface, address.address(), &alias);
+        }
+        HostAddress::Usb(_) => {
+            builder.refuse("only a PCI device of the host can be an interface").help =
+                Some("write <hostdev type='usb'> in its place".to_owned());
+        }
+    }
+}
+
+fn of_host(
+    builder: &mut Builder<'_>,
+    pos: usize,
+    interface: &Interface,
+    address: PciAddress,
+    alias: &str,
+) {
+    let model = interface.hostdev_driver.as_ref().and_then(|driver| driver.model.clone());
+    let driver = model.unwrap_or_else(|| hostdev::VFIO_PCI.to_owned());
+    let is_managed = interface.managed == Some(YesNo::Yes);
+    if hostdev::handover(builder, address, driver, is_managed).is_none() {
+        return;
+    }
+    let settings = switch::settings(builder, interface);
+    if let Some(kind) = &settings.virtualport {
+        let warning = builder.warn(format!(
+            "a device that the guest gets knows nothing of a <virtualport> '{kind}'"
+        ));
+        warning.help = Some("leave it out".to_owned());
+    }
+    let vlan = settings.vlan.as_ref().and_then(|vlan| vlan.tags.first().copied());
+    let mac = interface.mac().map(|mac| mac.to_string());
+    builder.virtual_function(address.to_string(), mac, vlan);
+    let mut device = vfio::pci(builder, address, alias);
+    device.maybe("bootindex", boot::of_interface(builder.domain, pos));
+    let teaming = interface.teaming.as_ref();
+    device.maybe("failover_pair_id", teaming.and_then(|teaming| teaming.persistent.clone()));
+    device.address(&interface.info, builder);
+    device.rom(interface.info.rom.as_ref(), &format!("{alias}-rom"), builder);
+    builder.device(device);
 }
 
 /// libvirt: `qemuBuildNicDevProps`.

@@ -128,6 +128,7 @@ fn devices(builder: &mut Builder<'_>) {
     each(builder, &devices.sounds, sound::sound);
     watchdog::watchdogs(builder);
     each(builder, &devices.redirdevs, redirdev::redirdev);
+    each(builder, &devices.interfaces, interface::host_device);
     each(builder, &devices.hostdevs, hostdev::hostdev);
     if let Some(balloon) = &devices.memballoon {
         memballoon::memballoon(builder, balloon);

@@ -47,6 +47,8 @@ mod shmem;
 mod smbios;
 mod sound;
 mod source;
+mod switch;
+mod tap;
 mod text;
 mod throttle;
 mod tpm;
@@ -98,6 +100,9 @@ pub struct Plan {
     /// Files that are made before anything is opened, unless they are there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub copies: Vec<CopyIfMissing>,
+    /// Virtual functions of network cards that are set up before the guest gets them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub virtual_functions: Vec<VirtualFunction>,
     /// Values that become late values and are written down nowhere.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<PlannedSecret>,
@@ -290,6 +295,8 @@ pub enum Open {
     },
     /// One queue of a tap that is made for the guest.
     Tap(Tap),
+    /// One queue of a macvtap that is made for the guest.
+    Macvtap(Macvtap),
     /// One queue's accelerator: `/dev/vhost-net`.
     VhostNet,
     /// `/dev/vhost-vsock`, with the guest's CID claimed on it.
@@ -369,6 +376,94 @@ pub struct Tap {
     pub queues: u32,
     /// Whether it exists already and is only opened.
     pub existing: bool,
+    /// The node that it is made with. Absent: `/dev/net/tun`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// What is set up once it is there.
+    #[serde(default, skip_serializing_if = "LinkSetup::is_empty")]
+    pub setup: LinkSetup,
+}
+
+/// A network device of its own on top of another one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Macvtap {
+    /// Its name, or a pattern such as `macvtap%d`.
+    pub name: String,
+    /// The late value that its name becomes.
+    pub late: String,
+    /// The device it is put on.
+    pub on: String,
+    /// Whom guests on the same device reach: `vepa`, `private`, `bridge` or `passthrough`.
+    pub mode: String,
+    /// Its Ethernet address, which is the guest's.
+    pub mac: Option<String>,
+    /// The largest packet.
+    pub mtu: Option<u32>,
+    /// Which of its queues this is, from 0.
+    pub queue: u32,
+    /// How many queues it has.
+    pub queues: u32,
+    /// What is set up once it is there.
+    #[serde(default, skip_serializing_if = "LinkSetup::is_empty")]
+    pub setup: LinkSetup,
+}
+
+/// What is set up on a network device of a guest.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LinkSetup {
+    /// Whether it reaches only ports of its bridge that are not isolated.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub isolated: bool,
+    /// The VLANs of its port, which the bridge filters by.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub vlans: Vec<Vlan>,
+    /// How many packets may wait for an interrupt (ethtool: `rx-frames`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rx_frames: Option<u32>,
+    /// Programs that are run when it is there, in order, with the late value of its name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<Vec<String>>,
+    /// Programs that are run when the guest is gone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub undo: Vec<Vec<String>>,
+}
+
+impl LinkSetup {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A VLAN of a bridge's port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vlan {
+    /// Its tag.
+    pub id: u16,
+    /// Whether packets without a tag belong to it.
+    pub native: bool,
+    /// Whether its packets reach the guest without a tag.
+    pub untagged: bool,
+}
+
+/// A virtual function of a network card, set up through the card itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VirtualFunction {
+    /// Its PCI address.
+    pub address: String,
+    /// Its Ethernet address.
+    pub mac: Option<String>,
+    /// The VLAN of all of its packets.
+    pub vlan: Option<u16>,
+    /// What it is for, in the user's words: `interface 52:54:00:…`.
+    pub purpose: String,
+    /// Where the element that asks for it stands, as `FILE:LINE:COLUMN`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+    /// The element that asks for it.
+    #[serde(skip)]
+    pub origin: Origin,
 }
 
 /// A process beside QEMU.
@@ -471,6 +566,9 @@ impl Plan {
         }
         for helper in &mut self.helpers {
             helper.at = place(helper.origin);
+        }
+        for function in &mut self.virtual_functions {
+            function.at = place(function.origin);
         }
         for secret in &mut self.secrets {
             secret.at = place(secret.origin);

@@ -1,5 +1,6 @@
 //! Images on servers: what QEMU is told of the server, and of who it is to the server.
 
+use base::YesNo;
 use conf::device::disk::auth::Auth;
 use conf::device::disk::encryption::{Encryption, EncryptionEngine};
 use conf::device::disk::network_source::{Host as Server, Network, Protocol, Transport};
@@ -8,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::blockdev::object;
 use super::chain::{Layer, Place};
-use super::{Builder, Open, secret};
+use super::{Builder, Open, hostdev, secret};
 use crate::answers::Question;
 use crate::host::Host;
 
@@ -24,6 +25,11 @@ pub(super) fn questions(layer: &Layer<'_>, host: &Host) -> Vec<Question> {
     if let Some(auth) = &layer.auth {
         let kind = usage(network);
         questions.push(secret::question(host, kind, &auth.secret.lookup));
+    }
+    if let Place::Other(source) = &layer.place
+        && let Source::Nvme(nvme) = source.as_ref().as_ref()
+    {
+        questions.push(Question::Pci(nvme.address.address().to_string()));
     }
     let secrets = layer.encryption.iter().flat_map(|encryption| &encryption.secrets);
     questions.extend(secrets.map(|found| secret::question(host, "volume", &found.lookup)));
@@ -424,7 +430,11 @@ pub(super) fn elsewhere(
 ) -> Option<Map<String, Value>> {
     match source {
         Source::Nvme(nvme) => {
-            let device = nvme.address.address().to_string();
+            let address = nvme.address.address();
+            let is_managed = nvme.managed != Some(YesNo::No);
+            let driver = hostdev::VFIO_PCI.to_owned();
+            hostdev::handover(builder, address, driver, is_managed)?;
+            let device = address.to_string();
             builder.by_path(
                 format!("pci:{device}"),
                 "QEMU opens the NVMe controller by VFIO by itself",

@@ -7,10 +7,15 @@ use conf::device::interface::{PortForward, PortProtocol, PortRange};
 use serde_json::json;
 
 use super::blockdev::object;
-use super::{Builder, HelperSocket, Open};
+use super::chardev::{Socket, SocketAddress};
+use super::{Builder, HelperSocket, Open, memory, source};
 
 /// The program.
 const PASST: &str = "passt";
+/// How many seconds QEMU waits before it connects again.
+///
+/// libvirt: `QEMU_PASST_RECONNECT_TIMEOUT`.
+const RECONNECT: u32 = 5;
 
 /// An interface that passt carries the packets of.
 ///
@@ -21,13 +26,9 @@ pub(super) fn netdev(
     alias: &str,
     netdev: &str,
 ) -> Option<()> {
-    let Some(program) = builder.host.programs.get(PASST) else {
-        let refused = builder.refuse(format!("this host has no {PASST}"));
-        refused.help = Some(format!("install {PASST}, or leave out <backend type='{PASST}'/>"));
-        return None;
-    };
+    let program = program(builder)?;
     let name = format!("{alias}-{PASST}");
-    let argv = arguments(program, interface);
+    let argv = arguments(&program, interface, &["--fd"]);
     builder.helper(&name, argv).socket = HelperSocket::Pair;
     let source = builder.helper_source(PASST, alias, &name);
     let fd = builder.fd(format!("{alias}-socket"), source, Open::Helper { helper: name });
@@ -40,16 +41,53 @@ pub(super) fn netdev(
     Some(())
 }
 
-fn arguments(program: &str, interface: &Interface) -> Vec<String> {
-    let mut argv: Vec<String> =
-        [program, "--foreground", "--fd", "{socket}"].map(str::to_owned).to_vec();
+/// An interface that passt carries the packets of in the guest's own memory: the socket by which
+/// QEMU talks to it.
+pub(super) fn vhost_user(
+    builder: &mut Builder<'_>,
+    interface: &Interface,
+    alias: &str,
+) -> Option<Socket> {
+    if !memory::is_shared(builder.domain) {
+        let refused = builder.refuse("vhost-user needs the guest's memory to be shared");
+        refused.help = Some(memory::HOW_TO_SHARE.to_owned());
+        return None;
+    }
+    let program = program(builder)?;
+    let name = format!("{alias}-{PASST}");
+    let argv = arguments(&program, interface, &["--vhost-user", "--socket"]);
+    builder.helper(&name, argv).socket = HelperSocket::Path;
+    let source = builder.helper_source(PASST, alias, &name);
+    // QEMU passes descriptors only over a socket that it has opened by a path.
+    let fd = builder.fd(format!("{alias}-socket"), source, Open::HelperNode { helper: name });
+    let mut socket = Socket::connected(SocketAddress::Unix(builder.inherited_path(fd)));
+    socket.reconnect = Some(source::reconnect_after(builder, RECONNECT));
+    Some(socket)
+}
+
+fn program(builder: &mut Builder<'_>) -> Option<String> {
+    let program = builder.host.programs.get(PASST).cloned();
+    if program.is_none() {
+        let refused = builder.refuse(format!("this host has no {PASST}"));
+        refused.help = Some(format!("install {PASST}, or leave out <backend type='{PASST}'/>"));
+    }
+    program
+}
+
+/// The arguments of passt; the options `socket` say how it gets its socket.
+fn arguments(program: &str, interface: &Interface, socket: &[&str]) -> Vec<String> {
+    let mut argv: Vec<String> = [program, "--foreground"].map(str::to_owned).to_vec();
+    argv.extend(socket.iter().chain(&["{socket}"]).map(|word| (*word).to_owned()));
     let mut add = |option: &str, value: String| argv.extend([option.to_owned(), value]);
     if let Some(mtu) = interface.mtu {
         add("--mtu", mtu.to_string());
     }
-    if let InterfaceKind::User(user) = &interface.kind
-        && let Some(dev) = &user.dev
-    {
+    let dev = match &interface.kind {
+        InterfaceKind::User(user) => user.dev.as_ref(),
+        InterfaceKind::VhostUser(vhost) => vhost.dev.as_ref(),
+        _ => None,
+    };
+    if let Some(dev) = dev {
         add("--interface", dev.clone());
     }
     if let Some(file) = &interface.backend.log_file {

@@ -168,10 +168,15 @@ pub(super) fn reconnect(
         YesNo::Yes => reconnect.timeout.unwrap_or_default(),
         YesNo::No => 0,
     };
-    Some(match builder.capabilities.at_least(9, 2) {
+    Some(reconnect_after(builder, seconds))
+}
+
+/// The property by which QEMU waits that many seconds before it connects again.
+pub(super) fn reconnect_after(builder: &Builder<'_>, seconds: u32) -> (&'static str, u64) {
+    match builder.capabilities.at_least(9, 2) {
         true => ("reconnect-ms", u64::from(seconds) * 1000),
         false => ("reconnect", seconds.into()),
-    })
+    }
 }
 
 /// A path by which QEMU reaches a name in a directory that it has a descriptor of.

@@ -74,6 +74,9 @@ fn how(open: &Open) -> String {
             Some(bridge) => format!("tap,bridge={bridge},queue={}", tap.queue),
             None => format!("tap,queue={}", tap.queue),
         },
+        Open::Macvtap(macvtap) => {
+            format!("macvtap,on={},mode={},queue={}", macvtap.on, macvtap.mode, macvtap.queue)
+        }
         Open::VhostNet => "vhost-net".to_owned(),
         Open::VhostVsock { cid: Some(cid), .. } => format!("vhost-vsock,cid={cid}"),
         Open::VhostVsock { cid: None, .. } => "vhost-vsock,cid=auto".to_owned(),

@@ -227,8 +227,8 @@ impl<'a> Launch<'a> {
         }
         let place =
             Place { monitor: self.resources.run.monitor(), helpers: &self.resources.helpers };
-        let opened = opening::open_all(&self.request.plan.fds, &place, &mut self.late)?;
-        self.resources.sockets.clone_from(&opened.sockets);
+        let opened = opening::open_all(&self.request.plan, &place, &mut self.late)?;
+        self.resources.made.clone_from(&opened.made);
         Ok(opened)
     }
 
@@ -340,7 +340,7 @@ impl<'a> Launch<'a> {
             helpers,
             lifecycle: self.request.lifecycle.clone(),
             consoles,
-            sockets: self.resources.sockets.clone(),
+            made: self.resources.made.clone(),
             taken: self.resources.taken.clone(),
         };
         status.write(&self.resources.run)?;

@@ -1,10 +1,8 @@
 //! What a guest has on the host: to be taken back when its start fails, and cleared away when it is
 //! gone.
 
-use std::path::PathBuf;
-
 use host::helper::{self, Running};
-use host::opening;
+use host::opening::Made;
 use host::vfio::{self, Taken};
 use store::RunDirectory;
 use sys::process::{Child, Process, Signal};
@@ -12,8 +10,6 @@ use sys::process::{Child, Process, Signal};
 use crate::status::{Pid, Status};
 
 /// What a guest has on the host, in the order in which it was made.
-///
-/// Taps are not in it: they are gone when nobody has their descriptors any more.
 #[derive(Debug)]
 pub struct Resources {
     /// The guest's run-time directory.
@@ -22,8 +18,8 @@ pub struct Resources {
     pub directory: bool,
     /// The helper processes.
     pub helpers: Vec<Running>,
-    /// Sockets outside the run-time directory.
-    pub sockets: Vec<PathBuf>,
+    /// What was made outside the run-time directory.
+    pub made: Made,
     /// PCI devices that were taken from the host.
     pub taken: Vec<Taken>,
     /// QEMU.
@@ -36,7 +32,7 @@ impl Resources {
             run,
             directory: false,
             helpers: Vec::new(),
-            sockets: Vec::new(),
+            made: Made::default(),
             taken: Vec::new(),
             qemu: None,
         }
@@ -61,7 +57,7 @@ impl Resources {
                     })
                 })
                 .collect(),
-            sockets: status.sockets.clone(),
+            made: status.made.clone(),
             taken: status.taken.clone(),
             qemu: status.qemu.and_then(find),
             run,
@@ -73,7 +69,7 @@ impl Resources {
         if let Some(mut qemu) = self.qemu.take() {
             helper::end_now(&mut qemu);
         }
-        opening::remove_sockets(&std::mem::take(&mut self.sockets));
+        std::mem::take(&mut self.made).remove();
         for running in self.helpers.drain(..).rev() {
             end_helper(running);
         }
