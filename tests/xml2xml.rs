@@ -6,6 +6,7 @@
 //! are the options of the program.
 
 mod golden;
+mod property;
 mod relaxng;
 mod silence;
 
@@ -14,10 +15,10 @@ use std::sync::{LazyLock, Mutex};
 
 use golden::Case;
 use libtest_mimic::Failed;
-use qemu::{CompleteDomain, Mode};
+use qemu::CompleteDomain;
 use relaxng::Validator;
 use silence::Tried;
-use xml::{Problem, Source};
+use xml::Problem;
 
 fn main() -> ExitCode {
     golden::main("xml2xml", &[".out.xml"], &["strict", "adapt"], run)
@@ -41,13 +42,16 @@ fn run(case: Case) -> Result<(), Failed> {
         let text = golden::lines(&case.shown(problems));
         case.expect(&[("err", text), ("out.xml", None), ("warnings", None)])
     };
-    match stored(&case, &case.source, case.mode) {
+    match stored(&case) {
         Ok((_, warnings)) if case.words.contains("strict") && !warnings.is_empty() => {
             refused(&warnings)
         }
         Ok((domain, warnings)) => {
             let text = conf::print(&domain);
-            stays_the_same(&case, &domain, &text)?;
+            let again = property::stays_the_same(&text, &case.capabilities, &case.host)?;
+            if conf::printed(&again) != conf::printed(&domain) {
+                return Err("read back, it is another domain".into());
+            }
             let schema = SCHEMA.as_ref()?;
             schema.validate(&text)?;
             if conf::parse(&case.source).is_ok_and(|(_, problems)| problems.is_empty()) {
@@ -66,44 +70,10 @@ fn run(case: Case) -> Result<(), Failed> {
 }
 
 /// What would be stored of a document, and the warnings; or what is wrong.
-fn stored(
-    case: &Case,
-    source: &Source,
-    mode: Mode,
-) -> Result<(CompleteDomain, Vec<Problem>), Vec<Problem>> {
-    let (mut domain, mut problems) = conf::parse(source)?;
+fn stored(case: &Case) -> Result<(CompleteDomain, Vec<Problem>), Vec<Problem>> {
+    let (mut domain, problems) = conf::parse(&case.source)?;
     if case.words.contains("adapt") {
         qemu::complete::adapt(&mut domain, &case.host);
     }
-    match qemu::complete(domain, &case.capabilities, &case.host, mode) {
-        Ok(completion) => {
-            problems.extend(completion.problems);
-            xml::sort_problems(&mut problems);
-            Ok((completion.domain, problems))
-        }
-        Err(more) => {
-            problems.extend(more);
-            xml::sort_problems(&mut problems);
-            Err(problems)
-        }
-    }
-}
-
-/// What is stored reads back to the same domain, without a warning, and storing it again or
-/// starting from it changes nothing.
-fn stays_the_same(case: &Case, domain: &CompleteDomain, text: &str) -> Result<(), Failed> {
-    let source = Source::new("stored", text);
-    for mode in [Mode::Define, Mode::Reload] {
-        let (again, warnings) = stored(case, &source, mode)
-            .map_err(|problems| format!("what is stored is refused: {problems:?}"))?;
-        golden::same(text, &conf::print(&again))
-            .map_err(|difference| format!("stored again, {mode:?}, it changes: {difference}"))?;
-        if conf::printed(&again) != conf::printed(domain) {
-            return Err(format!("read back, {mode:?}, it is another domain").into());
-        }
-        if let Some(warning) = warnings.first() {
-            return Err(format!("what is stored is warned of: {warning}").into());
-        }
-    }
-    Ok(())
+    property::completed(domain, problems, &case.capabilities, &case.host, case.mode)
 }

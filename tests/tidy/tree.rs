@@ -8,6 +8,8 @@ const PARTS: &[&str] = &[
     "src",
     "tests",
     "benches",
+    "fuzz/Cargo.toml",
+    "fuzz/fuzz_targets",
     "scripts",
     "schemas",
     "docs",
