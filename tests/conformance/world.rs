@@ -143,6 +143,13 @@ impl World {
                 "vncAllowHostAudio" => settings.vnc_host_audio = value == "true",
                 "nogfxAllowHostAudio" => settings.no_graphics_host_audio = value == "true",
                 "dumpGuestCore" => settings.dump_guest_core = value == "true",
+                "chardevTLS" => settings.chardev_uses_tls = value == "1",
+                "chardevTLSx509secretUUID" => {
+                    settings
+                        .chardev_tls
+                        .iter_mut()
+                        .for_each(|tls| tls.secret = Some(value.clone()));
+                }
                 "vncAutoUnixSocket" => settings.vnc.auto_unix_socket = value == "true",
                 "spiceAutoUnixSocket" => settings.spice.auto_unix_socket = value == "true",
                 "vncSASL" => settings.vnc.sasl = value == "1",

@@ -388,6 +388,12 @@ pub struct Settings {
     pub vnc: DisplaySettings,
     /// SPICE servers of which a document does not say it otherwise.
     pub spice: DisplaySettings,
+    /// Certificates for character devices over TCP (libvirt: `chardev_tls_x509_cert_dir` and the
+    /// like). Absent: there are none.
+    pub chardev_tls: Option<TlsSettings>,
+    /// Whether character devices over TCP use TLS unless a document says otherwise (libvirt:
+    /// `chardev_tls`).
+    pub chardev_uses_tls: bool,
     /// Certificates for disks on NBD servers (libvirt: `nbd_tls_x509_cert_dir`,
     /// `nbd_tls_x509_secret_uuid`). Absent: there are none.
     pub nbd_tls: Option<TlsSettings>,

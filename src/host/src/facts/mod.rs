@@ -97,7 +97,11 @@ pub fn facts(given: &Given) -> Host {
         pools: pools::pools(config.as_deref(), given.privileged),
         secrets: secrets(given, config.as_deref()),
         programs: programs::helpers(path),
-        settings: Settings { nbd_tls: nbd_tls(), ..Settings::default() },
+        settings: Settings {
+            chardev_tls: certificates("/etc/pki/libvirt-chardev"),
+            nbd_tls: certificates("/etc/pki/libvirt-nbd"),
+            ..Settings::default()
+        },
         sev: sys::processor::memory_encryption().map(|(c_bit_position, reduced_phys_bits)| {
             SevFacts { c_bit_position, reduced_phys_bits }
         }),
@@ -124,11 +128,11 @@ fn secrets(given: &Given, config: Option<&Path>) -> Vec<String> {
     directories.map(|directory| text(&directory)).collect()
 }
 
-/// Certificates for NBD servers, where libvirt has them.
+/// Certificates for connections of a kind, where libvirt has them.
 ///
 /// libvirt: `virQEMUDriverConfigSetDefaults`.
-fn nbd_tls() -> Option<TlsSettings> {
-    let directories = ["/etc/pki/libvirt-nbd", "/etc/pki/qemu"];
+fn certificates(own: &str) -> Option<TlsSettings> {
+    let directories = [own, "/etc/pki/qemu"];
     let found = directories.into_iter().find(|directory| Path::new(directory).is_dir())?;
     Some(TlsSettings { directory: found.to_owned(), ..TlsSettings::default() })
 }

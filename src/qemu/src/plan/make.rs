@@ -6,7 +6,7 @@ use super::{
     Builder, Plan, audio, boot, clock, controller, cpu, crypto, disk, filesystem, firmware,
     graphics, guest, hostdev, input, interface, iommu, iothread, launch_security, lease, machine,
     memballoon, memory, memory_device, namespace, numa, ports, pstore, redirdev, rng, shmem,
-    smbios, sound, throttle, tpm, tune, video, vsock, watchdog,
+    smbios, sound, source, throttle, tpm, tune, video, vsock, watchdog,
 };
 use crate::answers::{Answers, Question};
 use crate::capabilities::Capabilities;
@@ -41,6 +41,7 @@ pub fn questions(domain: &CompleteDomain, host: &Host, answers: &Answers) -> Vec
     questions.extend(displays.flat_map(|one| graphics::questions(one, domain, host, answers)));
     questions.extend(devices.hostdevs.iter().flat_map(|one| hostdev::questions(one, host)));
     questions.extend(devices.tpms.iter().flat_map(|one| tpm::questions(one, host)));
+    questions.extend(source::questions(host));
     questions.retain(|question| answers.get(question).is_none());
     questions.sort();
     questions.dedup();

@@ -132,17 +132,41 @@ pub(super) fn tls_lookup(tls: &TlsSettings) -> Option<SecretLookup> {
 ///
 /// libvirt: `qemuBuildTLSx509CommandLine`.
 pub(super) fn tls_client(builder: &mut Builder<'_>, node: &str, tls: &TlsSettings) -> String {
+    certificates(builder, node, &format!("obj{node}_tls0-secret0"), tls, false)
+}
+
+/// An object with the certificates of a character device; its id.
+///
+/// libvirt: `qemuBuildChardevCommand`, `qemuDomainSecretChardevPrepare`.
+pub(super) fn tls_chardev(
+    builder: &mut Builder<'_>,
+    chardev: &str,
+    tls: &TlsSettings,
+    is_server: bool,
+) -> String {
+    certificates(builder, chardev, &format!("{chardev}-secret0"), tls, is_server)
+}
+
+/// An object with certificates, and one called `secret` with what their key is encrypted with; the
+/// id of the first.
+fn certificates(
+    builder: &mut Builder<'_>,
+    node: &str,
+    secret: &str,
+    tls: &TlsSettings,
+    is_server: bool,
+) -> String {
     let id = format!("obj{node}_tls0");
     let passphrase = tls_lookup(tls).map(|lookup| {
-        let secret = format!("{id}-secret0");
-        of_host(builder, &secret, "tls", &lookup);
-        secret
+        of_host(builder, secret, "tls", &lookup);
+        secret.to_owned()
     });
     let fd = builder.fd(format!("{node}-tls"), tls.directory.clone(), Open::Directory);
     let directory = builder.inherited_path(fd);
     let mut object = json!({
-        "qom-type": "tls-creds-x509", "id": id, "dir": directory, "endpoint": "client",
-        "verify-peer": true,
+        "qom-type": "tls-creds-x509", "id": id, "dir": directory,
+        "endpoint": if is_server { "server" } else { "client" },
+        "verify-peer": !is_server || tls.verify,
     });
     if let Some(secret) = passphrase {
         object["passwordid"] = secret.into();

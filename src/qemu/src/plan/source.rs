@@ -5,7 +5,9 @@ use conf::device::chardev::{self as document, ChardevSource, MouseMode, SourceMo
 use conf::device::reconnect::Reconnect;
 
 use super::chardev::{Backend, Chardev, Socket, SocketAddress};
-use super::{Access, Builder, Open};
+use super::{Access, Builder, Open, secret};
+use crate::answers::Question;
+use crate::host::Host;
 
 /// The words of the kind of device that differ from kind to kind.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +41,13 @@ pub(super) fn chardev(
         Some((builder.fdset(vec![fd]), true))
     });
     Some(Chardev { id: format!("char{alias}"), backend, log })
+}
+
+/// What to look at: where the secrets of certificates are, of VNC's too.
+pub(super) fn questions(host: &Host) -> impl Iterator<Item = Question> {
+    let certificates = [&host.settings.chardev_tls, &host.settings.vnc.tls];
+    let lookups = certificates.into_iter().flatten().filter_map(secret::tls_lookup);
+    lookups.map(|lookup| secret::question(host, "tls", &lookup))
 }
 
 fn backend(
@@ -84,7 +93,7 @@ fn backend(
             let reconnect = unix.source.reconnect.as_ref();
             Backend::Socket(self::unix(builder, alias, unix.source.mode, path, reconnect))
         }
-        ChardevSource::Tcp(tcp) => Backend::Socket(self::tcp(builder, tcp)?),
+        ChardevSource::Tcp(tcp) => Backend::Socket(self::tcp(builder, alias, tcp)?),
         ChardevSource::Udp(udp) => {
             let end = |source: Option<&document::UdpSource>, host: &str| {
                 let source = source?;
@@ -137,12 +146,8 @@ fn unix(
     Socket::connected(SocketAddress::Fd(Box::new(fd)))
 }
 
-fn tcp(builder: &mut Builder<'_>, tcp: &document::Tcp) -> Option<Socket> {
+fn tcp(builder: &mut Builder<'_>, alias: &str, tcp: &document::Tcp) -> Option<Socket> {
     let source = &tcp.source;
-    if source.tls == Some(YesNo::Yes) {
-        builder.refuse("cannot start a guest with TLS for a character device yet");
-        return None;
-    }
     let host = source.host.clone().unwrap_or_default();
     let port = source.service.clone().unwrap_or_default();
     builder.by_path(format!("tcp:{host}:{port}"), "QEMU makes TCP connections by itself");
@@ -152,6 +157,17 @@ fn tcp(builder: &mut Builder<'_>, tcp: &document::Tcp) -> Option<Socket> {
         SourceMode::Connect => Socket::connected(address),
     };
     socket.telnet = tcp.protocol == TcpProtocol::Telnet;
+    let settings = &builder.host.settings;
+    if source.tls.map_or(settings.chardev_uses_tls, bool::from) {
+        let Some(tls) = &settings.chardev_tls else {
+            let refused = builder.refuse("this host has no certificates for character devices");
+            refused.help =
+                Some("put them into /etc/pki/libvirt-chardev or /etc/pki/qemu".to_owned());
+            return None;
+        };
+        socket.tls =
+            Some(secret::tls_chardev(builder, &format!("char{alias}"), tls, socket.server));
+    }
     if source.mode == SourceMode::Connect {
         socket.reconnect = reconnect(builder, source.reconnect.as_ref());
     }

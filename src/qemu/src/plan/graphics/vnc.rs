@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{Place, bracketed, free_port, password, place_of};
 use crate::answers::Question;
 use crate::plan::argument::Argument;
-use crate::plan::{Builder, Open, audio};
+use crate::plan::{Builder, Open, audio, secret};
 
 /// The port of display 0. libvirt: `QEMU_REMOTE_PORT_MIN`.
 const FIRST_PORT: u16 = 5900;
@@ -54,13 +54,19 @@ pub(super) fn vnc(builder: &mut Builder<'_>, vnc: &Vnc, name: &str) {
         let id = "vnc-tls-creds0";
         let directory = builder.fd(format!("{name}-tls"), &tls.directory, Open::Directory);
         let directory = builder.inherited_path(directory);
-        builder.object(json!({
+        let mut object = json!({
             "qom-type": "tls-creds-x509",
             "id": id,
             "dir": directory,
             "endpoint": "server",
             "verify-peer": tls.verify,
-        }));
+        });
+        if let Some(lookup) = secret::tls_lookup(tls) {
+            let secret = format!("{id}-secret0");
+            secret::of_host(builder, &secret, "tls", &lookup);
+            object["passwordid"] = secret.into();
+        }
+        builder.object(object);
         argument.add("tls-creds", id);
     }
     if settings.sasl {
