@@ -73,6 +73,18 @@ pub(crate) fn has(home: &Home, program: &str) -> bool {
     has
 }
 
+/// Whether passt is installed and may make the user namespace that it locks itself into, as it may
+/// not in a plain chroot; else a line that says what is not tested.
+pub(crate) fn has_passt(home: &Home) -> bool {
+    let mut unshare = Command::new("unshare");
+    unshare.args(["--user", "true"]);
+    let may = run(unshare).code == 0;
+    if !may {
+        not_tested("passt takes user namespaces");
+    }
+    may && has(home, "passt")
+}
+
 /// `<os>` of a guest that is started from a kernel and runs a script.
 pub(crate) fn runs(script: &str) -> String {
     direct(&format!("vdomain.run={}", base64(script)))

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::common::{Home, run};
-use crate::machine::{document, has, home, is_root, runs, with_shared_memory};
+use crate::machine::{document, has, has_passt, home, is_root, runs, with_shared_memory};
 use crate::running::Console;
 
 /// An interface of QEMU's own network.
@@ -38,7 +38,7 @@ fn every_model_gets_an_address_from_a_user_network() {
 #[test]
 fn passt_gives_an_address() {
     let Some(home) = home() else { return };
-    if !has(&home, "passt") {
+    if !has_passt(&home) {
         return;
     }
     let devices =

@@ -215,6 +215,22 @@ fn what_qemu_says_when_it_ends_is_passed_on() {
 }
 
 #[test]
+fn a_helper_that_ends_at_once_is_said_and_no_guest_runs_without_it() {
+    let Some(binary) = qemu_binary() else { return };
+    let home = tempfile::tempdir().unwrap();
+    let mut request = request(&binary, home.path(), "helpless");
+    let helper = &mut request.plan.helpers[0];
+    helper.argv = ["/bin/sh", "-c", "echo no room >&2; exit 3"].map(str::to_owned).to_vec();
+    helper.at = Some("guest.xml:20:5".to_owned());
+
+    let error = block_on(launch(request, &NoFaults)).unwrap_err().to_string();
+
+    assert!(error.starts_with("guest.xml:20:5: filesystem: fs0-virtiofsd ended with "), "{error}");
+    assert!(error.contains("exit status: 3") && error.contains("no room"), "{error}");
+    assert!(!home.path().join("run/helpless").exists());
+}
+
+#[test]
 fn an_image_that_is_not_there_is_said_with_its_place() {
     let Some(binary) = qemu_binary() else { return };
     let home = tempfile::tempdir().unwrap();

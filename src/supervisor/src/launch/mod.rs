@@ -13,6 +13,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use host::helper::HelperError;
 use host::late::{LateValues, named};
 use host::opening::{self, Place};
 use host::{helper, opening::Opened, vfio};
@@ -166,7 +167,10 @@ impl<'a> Launch<'a> {
         faults.after(Step::Connect)?;
         let (run, commands) = split_run(std::mem::take(&mut self.request.plan.qmp));
         threads::add(&client, &self.request.plan.processors).await?;
-        self.send(&client, commands, &mut opened).await?;
+        let sent = self.send(&client, commands, &mut opened).await;
+        // What QEMU misses because a helper has ended is best said by the helper.
+        self.helpers_run()?;
+        sent?;
         if let Some(qemu) = &self.resources.qemu {
             let number = qemu.process().identity()?.pid;
             threads::place(&client, number, &self.request.plan.threads).await?;
@@ -216,6 +220,23 @@ impl<'a> Launch<'a> {
             }
             self.resources.helpers.push(running);
             self.note(false, Vec::new())?;
+        }
+        Ok(())
+    }
+
+    /// Helpers that find something missing end when they begin their work, such as passt where it
+    /// may not make a user namespace: a guest would start, and lack what they are for.
+    fn helpers_run(&mut self) -> Result<(), LaunchError> {
+        for running in &mut self.resources.helpers {
+            let Some(status) = running.child.try_wait()? else { continue };
+            let planned = &self.request.plan.helpers;
+            let planned = planned.iter().find(|planned| planned.name == running.name);
+            let log = self.resources.run.helper_log(&running.name);
+            return Err(LaunchError::Helper(HelperError {
+                at: planned.and_then(|planned| planned.at.clone()),
+                purpose: planned.map(|planned| planned.purpose.clone()).unwrap_or_default(),
+                reason: format!("{} ended with {status}{}", running.name, helper::said(&log)),
+            }));
         }
         Ok(())
     }
