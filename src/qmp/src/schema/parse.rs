@@ -6,50 +6,73 @@ use serde::{Deserialize, Deserializer};
 
 use super::{CommandDefinition, Definition, Json, Kind, Member, Named, Schema};
 
-/// An entry as QEMU sends it.
+/// An entry as it is understood.
 #[derive(Deserialize)]
+#[serde(try_from = "RawEntry<'a>", bound(deserialize = "'de: 'a"))]
 struct Entry<'a> {
     name: &'a str,
-    #[serde(default)]
     features: Vec<&'a str>,
-    #[serde(flatten, borrow)]
     meta: Meta<'a>,
 }
 
-#[derive(Deserialize)]
-#[serde(tag = "meta-type", rename_all = "lowercase", rename_all_fields = "kebab-case")]
 enum Meta<'a> {
-    Builtin {
-        json_type: &'a str,
-    },
-    Enum {
-        /// Absent before QEMU 6.2, which has `values` only.
-        #[serde(default, borrow)]
-        members: Vec<RawMember<'a>>,
-        #[serde(default, borrow)]
-        values: Vec<&'a str>,
-    },
-    Array {
-        element_type: &'a str,
-    },
-    Object {
-        #[serde(borrow)]
-        members: Vec<RawMember<'a>>,
-        tag: Option<&'a str>,
-        #[serde(default, borrow)]
-        variants: Vec<RawVariant<'a>>,
-    },
-    Alternate {
-        #[serde(borrow)]
-        members: Vec<RawMember<'a>>,
-    },
-    Command {
-        arg_type: &'a str,
-        ret_type: &'a str,
-    },
-    Event {
-        arg_type: &'a str,
-    },
+    Builtin { json_type: &'a str },
+    Enum { members: Vec<RawMember<'a>>, values: Vec<&'a str> },
+    Array { element_type: &'a str },
+    Object { members: Vec<RawMember<'a>>, tag: Option<&'a str>, variants: Vec<RawVariant<'a>> },
+    Alternate { members: Vec<RawMember<'a>> },
+    Command { arg_type: &'a str, ret_type: &'a str },
+    Event { arg_type: &'a str },
+}
+
+/// An entry as QEMU sends it: the members of every kind, as `meta-type` comes behind some of
+/// them. An enumeration that serde tells apart by it would have each entry kept as a tree first,
+/// which takes several times as long.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct RawEntry<'a> {
+    name: &'a str,
+    #[serde(default, borrow)]
+    features: Vec<&'a str>,
+    meta_type: &'a str,
+    json_type: Option<&'a str>,
+    /// Absent in enumerations before QEMU 6.2, which have `values` only.
+    #[serde(borrow)]
+    members: Option<Vec<RawMember<'a>>>,
+    #[serde(default, borrow)]
+    values: Vec<&'a str>,
+    element_type: Option<&'a str>,
+    tag: Option<&'a str>,
+    #[serde(default, borrow)]
+    variants: Vec<RawVariant<'a>>,
+    arg_type: Option<&'a str>,
+    ret_type: Option<&'a str>,
+}
+
+impl<'a> TryFrom<RawEntry<'a>> for Entry<'a> {
+    type Error = String;
+
+    fn try_from(raw: RawEntry<'a>) -> Result<Self, String> {
+        let RawEntry { name, features, meta_type, members, tag, values, variants, .. } = raw;
+        let missing = |member: &str| format!("{meta_type} '{name}' has no '{member}'");
+        let word = |word: Option<&'a str>, member| word.ok_or_else(|| missing(member));
+        let meta = match meta_type {
+            "builtin" => Meta::Builtin { json_type: word(raw.json_type, "json-type")? },
+            "enum" => Meta::Enum { members: members.unwrap_or_default(), values },
+            "array" => Meta::Array { element_type: word(raw.element_type, "element-type")? },
+            "object" => {
+                Meta::Object { members: members.ok_or_else(|| missing("members"))?, tag, variants }
+            }
+            "alternate" => Meta::Alternate { members: members.ok_or_else(|| missing("members"))? },
+            "command" => Meta::Command {
+                arg_type: word(raw.arg_type, "arg-type")?,
+                ret_type: word(raw.ret_type, "ret-type")?,
+            },
+            "event" => Meta::Event { arg_type: word(raw.arg_type, "arg-type")? },
+            other => return Err(format!("'{name}' is of an unknown kind, '{other}'")),
+        };
+        Ok(Self { name, features, meta })
+    }
 }
 
 #[derive(Deserialize)]

@@ -122,7 +122,14 @@ fn deprecation_is_told_and_is_no_error() {
 fn an_answer_that_is_no_schema_is_refused() {
     for (reply, problem) in [
         (json!({}), "the QMP schema is not understood: "),
-        (json!([{"name": "a", "meta-type": "new"}]), "the QMP schema is not understood: "),
+        (
+            json!([{"name": "a", "meta-type": "new"}]),
+            "the QMP schema is not understood: 'a' is of an unknown kind, 'new'",
+        ),
+        (
+            json!([{"name": "a", "meta-type": "object"}]),
+            "the QMP schema is not understood: object 'a' has no 'members'",
+        ),
         (
             json!([{"name": "a", "meta-type": "event", "arg-type": "7"}]),
             "the QMP schema has no type '7', though it uses it",
