@@ -1,6 +1,7 @@
 //! How guests are started: from a kernel, from a disk by SeaBIOS, from a CD-ROM by UEFI.
 
 use std::fs;
+use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -66,6 +67,43 @@ fn a_guest_is_started_from_a_cdrom_by_uefi() {
     assert!(said.starts_with("firmware uefi\n"), "{said}");
     assert!(said.contains("disk sr0") && said.contains("ro=1"), "{said}");
     assert!(fs::read(&nvram).unwrap() != before, "the firmware has written nothing");
+}
+
+#[test]
+fn firmware_is_found_and_its_variables_are_made_and_kept() {
+    let Some(home) = home() else { return };
+    if by_uefi(&home, "found").is_none() {
+        return;
+    }
+    let os = "    <type arch='x86_64' machine='q35'>hvm</type>\n";
+    let with = |devices| document("found", os, devices).replace("<os>", "<os firmware='efi'>");
+    home.define(&with(""));
+    let stored = home.vdomain(&["dumpxml", "--inactive", "found"]).done().out;
+    let variables = home.path("home/state/nvram/found_VARS.fd");
+    assert!(stored.contains(&format!(">{}</nvram>", variables.display())), "{stored}");
+
+    // A start that fails leaves nothing.
+    let channel = "    <channel type='unix'>
+      <source mode='bind' path='/proc/nowhere/socket'/>
+      <target type='virtio' name='org.vdomain.test'/>
+    </channel>";
+    home.define(&with(channel));
+    let said = home.vdomain(&["start", "--paused", "found"]).fails(1);
+    assert!(said.contains("/proc/nowhere/socket"), "{said}");
+    assert!(!variables.exists());
+
+    home.define(&with(""));
+    for written in [None, Some("by the guest")] {
+        home.vdomain(&["start", "--paused", "found"]).done();
+        home.vdomain(&["destroy", "found"]).done();
+        if let Some(text) = written {
+            assert!(fs::read(&variables).unwrap().ends_with(text.as_bytes()));
+        } else {
+            let mut file = fs::OpenOptions::new().write(true).open(&variables).unwrap();
+            file.seek(SeekFrom::End(-12)).unwrap();
+            file.write_all(b"by the guest").unwrap();
+        }
+    }
 }
 
 /// A guest that UEFI starts from a CD-ROM, and its variables, where there is such firmware.

@@ -362,8 +362,9 @@ impl<'a> Builder<'a> {
 
     /// A file that is made as a copy of another, unless it is there.
     pub(super) fn copy_if_missing(&mut self, path: String, template: String) {
-        let purpose = self.current().purpose.clone();
-        self.copies.push(CopyIfMissing { path, template, purpose });
+        let Part { purpose, origin, .. } = self.current();
+        let (purpose, origin) = (purpose.clone(), *origin);
+        self.copies.push(CopyIfMissing { path, template, purpose, at: None, origin });
     }
 
     /// A PCI device that is taken from the host.

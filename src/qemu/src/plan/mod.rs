@@ -148,6 +148,12 @@ pub struct CopyIfMissing {
     pub template: String,
     /// What it is for, in the user's words.
     pub purpose: String,
+    /// Where the element that needs it stands, as `FILE:LINE:COLUMN`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+    /// The element that needs it.
+    #[serde(skip)]
+    pub origin: Origin,
 }
 
 /// A processor of the guest that is added to the machine before it runs, because it can be taken away.
@@ -566,6 +572,9 @@ impl Plan {
         }
         for helper in &mut self.helpers {
             helper.at = place(helper.origin);
+        }
+        for copy in &mut self.copies {
+            copy.at = place(copy.origin);
         }
         for function in &mut self.virtual_functions {
             function.at = place(function.origin);

@@ -16,7 +16,7 @@ use std::time::Duration;
 use host::helper::HelperError;
 use host::late::{LateValues, named};
 use host::opening::{self, Place};
-use host::{helper, opening::Opened, vfio};
+use host::{copies, helper, opening::Opened, vfio};
 use qemu::plan::Command;
 use qmp::{Client, Events};
 use serde_json::Value;
@@ -124,6 +124,7 @@ pub struct Guest {
 /// The step that failed. Nothing of the guest is left then.
 pub async fn launch(request: Request, faults: &dyn Faults) -> Result<Guest, LaunchError> {
     let run = request.run_directory()?;
+    let copies = copies::make(&request.plan.copies)?;
     let mut resources = Resources::new(run);
     match Launch::new(request, &mut resources).carry_out(faults).await {
         Ok((client, events, control, status, state)) => {
@@ -133,6 +134,7 @@ pub async fn launch(request: Request, faults: &dyn Faults) -> Result<Guest, Laun
         Err(error) => {
             let error = error.with_end_of(&mut resources).await;
             resources.clear();
+            copies::take_back(&copies);
             Err(error)
         }
     }
