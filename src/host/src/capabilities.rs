@@ -32,10 +32,15 @@ pub struct ProbeError {
 }
 
 /// What is kept, with what it depends on.
-#[derive(Serialize, Deserialize)]
+///
+/// The file has two lines: this as JSON, but for the schema, and the text of the schema as it is.
+/// As a string in JSON its quarter of a megabyte would have to be unescaped at every start.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Kept {
     key: Key,
     capabilities: Capabilities,
+    /// The length of the second line in bytes, by which a file that was cut off is recognized.
+    schema_length: usize,
 }
 
 /// All that can change the answers.
@@ -63,8 +68,7 @@ pub fn of(binary: &Path, cache: &Path) -> Result<Capabilities, ProbeError> {
     let failed = |reason: String| ProbeError { binary: binary.display().to_string(), reason };
     let key = Key::now(binary).map_err(|error| failed(sys::reason(&error)))?;
     let path = cache_file(binary, cache);
-    if let Ok(bytes) = fs::read(&path)
-        && let Ok(kept) = serde_json::from_slice::<Kept>(&bytes)
+    if let Some(kept) = fs::read_to_string(&path).ok().and_then(|text| Kept::read(&text))
         && kept.key == key
     {
         return Ok(kept.capabilities);
@@ -72,13 +76,14 @@ pub fn of(binary: &Path, cache: &Path) -> Result<Capabilities, ProbeError> {
     let recording = record(binary)?;
     let capabilities =
         Capabilities::from_recording(&binary.display().to_string(), &recording).map_err(failed)?;
-    let kept = Kept { key, capabilities };
+    let schema_length = capabilities.schema.len();
+    let mut kept = Kept { key, capabilities, schema_length };
     if let Some(directory) = path.parent()
         && fs::create_dir_all(directory).is_ok()
-        && let Ok(bytes) = serde_json::to_vec(&kept)
+        && let Ok(text) = kept.write()
     {
         // Without a cache the next start asks again.
-        let _ = sys::file::atomic_write(&path, &bytes, 0o644);
+        let _ = sys::file::atomic_write(&path, text.as_bytes(), 0o644);
     }
     Ok(kept.capabilities)
 }
@@ -171,6 +176,23 @@ fn cache_file(binary: &Path, cache: &Path) -> PathBuf {
     cache.join("capabilities").join(format!("{name}.json"))
 }
 
+impl Kept {
+    /// Reads a file; nothing comes of one that is damaged, or from another version.
+    fn read(text: &str) -> Option<Self> {
+        let (first, schema) = text.split_once('\n')?;
+        let mut kept: Self = serde_json::from_str(first).ok()?;
+        kept.capabilities.schema = schema.to_owned();
+        (schema.len() == kept.schema_length).then_some(kept)
+    }
+
+    fn write(&mut self) -> serde_json::Result<String> {
+        let schema = std::mem::take(&mut self.capabilities.schema);
+        let first = serde_json::to_string(self);
+        self.capabilities.schema = schema;
+        Ok(format!("{}\n{}", first?, self.capabilities.schema))
+    }
+}
+
 impl Key {
     fn now(binary: &Path) -> io::Result<Self> {
         let metadata = fs::metadata(binary)?;
@@ -205,4 +227,27 @@ fn modules() -> Vec<(String, i64)> {
         .iter()
         .filter_map(|path| Some(((*path).to_owned(), fs::metadata(path).ok()?.ctime())))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_read_again_and_nothing_of_a_damaged_file() {
+        let binary = "/usr/bin/\nqemu".to_owned();
+        let schema = r#"[{"name": "a\\n"}]"#.to_owned();
+        let capabilities = Capabilities { binary, schema, ..Capabilities::default() };
+        let key = Key::now(Path::new("/proc/self/exe")).unwrap();
+        let schema_length = capabilities.schema.len();
+        let mut kept = Kept { key, capabilities, schema_length };
+
+        let text = kept.write().unwrap();
+
+        assert_eq!(Kept::read(&text).as_ref(), Some(&kept));
+        for end in 0..text.len() {
+            assert_eq!(Kept::read(&text[..end]), None, "with {end} bytes of {}", text.len());
+        }
+        assert_eq!(Kept::read(&format!("{text}]")), None);
+    }
 }
