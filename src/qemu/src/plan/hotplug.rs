@@ -11,8 +11,9 @@ use conf::Domain;
 use conf::device::controller::PciModel;
 use serde_json::Value;
 
-use super::builder::{Part, Step, Way};
+use super::builder::{Part, Step};
 use super::device::Device;
+use super::writer::Way;
 use crate::machine::Family;
 
 /// Devices that must be there when the machine is made, and why.

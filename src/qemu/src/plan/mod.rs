@@ -59,6 +59,7 @@ mod video;
 mod volume;
 mod vsock;
 mod watchdog;
+mod writer;
 
 use std::collections::BTreeMap;
 
