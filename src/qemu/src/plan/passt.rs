@@ -93,6 +93,12 @@ fn arguments(program: &str, interface: &Interface, socket: &[&str]) -> Vec<Strin
     if let Some(file) = &interface.backend.log_file {
         add("--log-file", file.clone());
     }
+    if let Some(name) = &interface.backend.hostname {
+        add("--hostname", name.clone());
+    }
+    if let Some(name) = &interface.backend.fqdn {
+        add("--fqdn", name.clone());
+    }
     for ip in &interface.ip.addresses {
         if let Some(address) = ip.address {
             add("--address", address.to_string());

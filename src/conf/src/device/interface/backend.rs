@@ -22,6 +22,13 @@ pub struct Backend {
     /// The log of passt.
     #[xml(attribute, name = "logFile")]
     pub log_file: Option<String>,
+    /// Of passt: the name that the guest is told by DHCP. Absent: none. libvirt: since 11.8.0.
+    #[xml(attribute)]
+    pub hostname: Option<String>,
+    /// Of passt: the name with its domain that the guest is told by DHCP. Absent: none. libvirt: since
+    /// 11.8.0.
+    #[xml(attribute)]
+    pub fqdn: Option<String>,
 }
 
 impl Backend {
