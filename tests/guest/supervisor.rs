@@ -40,6 +40,29 @@ fn a_guest_outlives_its_supervisor_and_the_next_command_takes_over() {
 }
 
 #[test]
+fn a_guest_that_powered_off_unwatched_ends_when_somebody_looks() {
+    let Some(home) = home() else { return };
+    home.define(&document("off", &stays("true"), ""));
+    let mut console = Console::start(&home, "off");
+    console.script();
+    let qemu = qemu(&home, "off");
+    let mut kill = Command::new("kill");
+    kill.args(["-9", &parent(qemu).to_string()]);
+    run(kill).done();
+    console.types("poweroff -f");
+    console.wait_for("reboot: Power down");
+    assert!(is_alive(qemu), "QEMU waits for somebody to say what is to be done");
+
+    // Whichever comes first: what the new supervisor knows, or its end.
+    let seen = home.vdomain(&["domstate", "off"]).out;
+    console.end();
+
+    assert!(["in shutdown\n", "shut off\n", ""].contains(&seen.as_str()), "{seen}");
+    assert_eq!(state(&home, "off"), "shut off");
+    assert!(!is_alive(qemu));
+}
+
+#[test]
 fn what_a_guest_that_ended_unwatched_left_is_cleared_away() {
     let Some(home) = home() else { return };
     home.define(&document("unwatched", &stays("true"), ""));

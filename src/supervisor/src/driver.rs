@@ -47,11 +47,19 @@ enum Next {
 /// # Cancel safety
 /// Not to be dropped: the guest would go on without a supervisor.
 pub async fn watch(guest: Guest) {
-    let mut watch = Watch { guest, pending: None };
+    // What happened while nobody watched is seen in the state.
+    let due = due_in(guest.state);
+    let mut watch = Watch { guest, pending: None, due };
     let asked = loop {
+        if let Next::End(asked) = watch.do_what_is_due().await {
+            break asked;
+        }
         let next = match watch.wait().await {
             Wakeup::Asked(asked) => watch.answer(asked).await,
-            Wakeup::Qmp(Notice::Event(event)) => watch.happened(&event).await,
+            Wakeup::Qmp(Notice::Event(event)) => {
+                watch.take_in(&event);
+                Next::Watch
+            }
             Wakeup::Qmp(Notice::Missed(_)) => {
                 watch.ask_for_state().await;
                 Next::Watch
@@ -69,6 +77,23 @@ struct Watch {
     guest: Guest,
     /// Why the next change of state will come about, where that is known before.
     pending: Option<Reason>,
+    /// What the document says is to be done about, and has not been done yet.
+    due: Option<Due>,
+}
+
+/// What a guest did that its document says what to do about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Due {
+    Poweroff,
+    Crash,
+}
+
+fn due_in((state, _): (GuestState, Reason)) -> Option<Due> {
+    match state {
+        GuestState::InShutdown => Some(Due::Poweroff),
+        GuestState::Crashed => Some(Due::Crash),
+        _ => None,
+    }
 }
 
 impl Watch {
@@ -135,14 +160,14 @@ impl Watch {
         }
     }
 
-    /// Takes in what QEMU says, and does what the document asks for then.
-    async fn happened(&mut self, event: &Event) -> Next {
-        self.take_in(event);
+    /// Does what the document asks for after what has happened. That may have been taken in while
+    /// something else was waited for, so it is done here and nowhere else.
+    async fn do_what_is_due(&mut self) -> Next {
         let lifecycle = &self.guest.status.lifecycle;
-        let action = match event.name.as_str() {
-            "SHUTDOWN" => lifecycle.poweroff.clone(),
-            "GUEST_PANICKED" => lifecycle.crash.clone(),
-            _ => return Next::Watch,
+        let action = match self.due.take() {
+            None => return Next::Watch,
+            Some(Due::Poweroff) => lifecycle.poweroff.clone(),
+            Some(Due::Crash) => lifecycle.crash.clone(),
         };
         match action.as_str() {
             "restart" | "rename-restart" | "coredump-restart" => {
@@ -181,8 +206,14 @@ impl Watch {
             "STOP" if matches!(state, GuestState::InShutdown | GuestState::Crashed) => return,
             "STOP" => (GuestState::Paused, unless_pending(Reason::Unknown)),
             "RESUME" => (GuestState::Running, unless_pending(Reason::Unpaused)),
-            "SHUTDOWN" => (GuestState::InShutdown, Reason::Guest),
-            "GUEST_PANICKED" => (GuestState::Crashed, Reason::Panicked),
+            "SHUTDOWN" => {
+                self.due = Some(Due::Poweroff);
+                (GuestState::InShutdown, Reason::Guest)
+            }
+            "GUEST_PANICKED" => {
+                self.due = Some(Due::Crash);
+                (GuestState::Crashed, Reason::Panicked)
+            }
             "SUSPEND" => (GuestState::PmSuspended, Reason::Guest),
             "WAKEUP" => (GuestState::Running, Reason::Wakeup),
             "BLOCK_IO_ERROR" if event.data.get("action").is_some_and(|a| a == "stop") => {
@@ -209,6 +240,7 @@ impl Watch {
     async fn ask_for_state(&mut self) {
         if let Ok(status) = self.guest.client.execute("query-status", &Value::Null).await {
             self.guest.state = from_run_state(status["status"].as_str().unwrap_or_default());
+            self.due = self.due.or(due_in(self.guest.state));
         }
     }
 

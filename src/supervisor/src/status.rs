@@ -42,7 +42,7 @@ impl Status {
     /// # Errors
     /// The file cannot be written.
     pub fn write(&self, run: &RunDirectory) -> io::Result<()> {
-        sys::file::atomic_write(&run.status(), &serde_json::to_vec_pretty(self)?, 0o600)
+        sys::file::atomic_write_until_crash(&run.status(), &serde_json::to_vec_pretty(self)?, 0o600)
     }
 
     /// Reads what was written down; `None` if there is nothing, or nothing that can be understood.

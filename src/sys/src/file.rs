@@ -19,11 +19,27 @@ use crate::{context, invalid};
 /// Those of the steps; the text names `path`. The old file is then still there, unless the last
 /// fsync failed.
 pub fn atomic_write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    replace(path, bytes, mode)
+    replace(path, bytes, mode, File::sync_all)
         .map_err(|error| context(error, format_args!("cannot write '{}'", path.display())))
 }
 
-fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+/// The same for a file that means nothing after a crash of the host: nothing is synced, so that a
+/// start does not wait for a disk.
+///
+/// # Errors
+///
+/// Those of [`atomic_write`].
+pub fn atomic_write_until_crash(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    replace(path, bytes, mode, |_| Ok(()))
+        .map_err(|error| context(error, format_args!("cannot write '{}'", path.display())))
+}
+
+fn replace(
+    path: &Path,
+    bytes: &[u8],
+    mode: u32,
+    sync: impl Fn(&File) -> io::Result<()>,
+) -> io::Result<()> {
     let directory = match path.parent() {
         Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
         Some(parent) => parent,
@@ -33,14 +49,14 @@ fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let written = file
         .write_all(bytes)
         .and_then(|()| file.set_permissions(PermissionsExt::from_mode(mode)))
-        .and_then(|()| file.sync_all())
+        .and_then(|()| sync(&file))
         .and_then(|()| std::fs::rename(&temporary, path));
     if let Err(error) = written {
         // The first error is the one to report.
         let _ = std::fs::remove_file(&temporary);
         return Err(error);
     }
-    File::open(directory)?.sync_all()
+    sync(&File::open(directory)?)
 }
 
 /// Creates a file with a name that nobody has yet.

@@ -199,7 +199,11 @@ impl<'a> Launch<'a> {
         self.resources.directory = true;
         // QEMU looks for firmware in its working directory first.
         fs::create_dir(run.empty())?;
-        sys::file::atomic_write(&run.document(), self.request.document.as_bytes(), 0o600)?;
+        sys::file::atomic_write_until_crash(
+            &run.document(),
+            self.request.document.as_bytes(),
+            0o600,
+        )?;
         Ok(())
     }
 
