@@ -1,5 +1,9 @@
 //! `list`, `domstate`, and the commands to a guest that does not run.
 
+use std::fs;
+use std::os::unix::net::UnixListener;
+use std::thread;
+
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
 
@@ -87,4 +91,23 @@ fn output_that_nobody_reads_is_no_error() {
     let mut child = reader.stdout(write).spawn().unwrap();
 
     assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_supervisor_that_ends_before_it_replies_is_replaced() {
+    let home = Home::new();
+    let run = home.path("home/run/ghost");
+    fs::create_dir_all(&run).unwrap();
+    let listener = UnixListener::bind(run.join("control")).unwrap();
+    let supervisor = thread::spawn(move || {
+        let connection = listener.accept().unwrap();
+        drop(listener);
+        drop(connection);
+    });
+
+    let said = home.vdomain(&["domstate", "ghost"]).done().out;
+
+    assert_eq!(said, "shut off\n");
+    assert!(!run.exists(), "what is left of a guest that is gone is cleared away");
+    supervisor.join().unwrap();
 }

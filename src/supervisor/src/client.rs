@@ -22,6 +22,9 @@ pub enum AskError {
     /// Nobody supervises the guest: it does not run.
     #[error("the guest does not run")]
     NotRunning,
+    /// The supervisor ended before it replied.
+    #[error("its supervisor has ended; what became of it is not known")]
+    Died,
     /// The guest is not in a state in which this can be done.
     #[error("the guest is {0}")]
     WrongState(String),
@@ -104,13 +107,17 @@ impl Client {
             self.0.send(&call).await?;
             self.0.receive().await
         }))
-        .ok_or(AskError::TimedOut)??;
+        .ok_or(AskError::TimedOut)?
+        .map_err(|error: io::Error| match error.kind() {
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => AskError::Died,
+            _ => error.into(),
+        })?;
         understand(reply)
     }
 }
 
 fn understand(reply: Option<Reply>) -> Result<Value, AskError> {
-    let Some(reply) = reply else { return Err(AskError::NotRunning) };
+    let Some(reply) = reply else { return Err(AskError::Died) };
     let text = |key: &str| reply.parameters[key].as_str().unwrap_or_default().to_owned();
     match reply.error.as_deref() {
         None => Ok(reply.parameters),

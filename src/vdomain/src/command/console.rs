@@ -37,8 +37,11 @@ pub(super) fn attach(
 ) -> Result<Exit, Failure> {
     let name = run.name();
     let refused = |error| super::control::asked(name, error);
-    let mut client = super::connect(run).map_err(refused)?;
-    let consoles = client.consoles().map_err(refused)?;
+    let (mut client, consoles) = super::ask(run, |mut client| {
+        let consoles = client.consoles()?;
+        Ok((client, consoles))
+    })
+    .map_err(refused)?;
     let path = consoles.into_iter().flatten().next().ok_or_else(|| {
         Failure::refused(format!("domain '{name}' has no console with a terminal"))
             .help("add <console type='pty'/> to its devices and start it again")

@@ -50,9 +50,7 @@ fn ask(
 ) -> Result<Exit, Failure> {
     let name = super::domain(&one.name, environment)?;
     let run = environment.directories.run_of(&name)?;
-    super::connect(&run)
-        .and_then(|mut client| client.call(method))
-        .map_err(|error| asked(&name, error))?;
+    super::ask(&run, |mut client| client.call(method)).map_err(|error| asked(&name, error))?;
     output.say(format_args!("Domain '{name}' {done}"));
     Ok(Exit::Done)
 }
@@ -67,7 +65,7 @@ pub(super) fn asked(name: &Name, error: AskError) -> Failure {
             message: format!("domain '{name}': {error}"),
             help: Some(format!("`vdomain domstate {name}` tells")),
         },
-        AskError::Refused(_) | AskError::Io(_) => {
+        AskError::Refused(_) | AskError::Died | AskError::Io(_) => {
             Failure::refused(format!("domain '{name}': {error}"))
         }
     }

@@ -32,7 +32,7 @@ pub(super) fn of(
     environment: &Environment,
 ) -> Result<(String, Option<String>), Failure> {
     let run = environment.directories.run_of(name)?;
-    match super::connect(&run).and_then(|mut client| client.state()) {
+    match super::ask(&run, |mut client| client.state()) {
         Ok((state, reason)) => Ok((state, Some(reason))),
         Err(AskError::NotRunning) => Ok((GuestState::ShutOff.to_string(), None)),
         Err(error) => Err(super::control::asked(name, error)),

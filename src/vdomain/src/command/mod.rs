@@ -54,6 +54,18 @@ pub(crate) fn run(
 /// This program, also when the file it was started from has been replaced.
 const THIS_PROGRAM: &str = "/proc/self/exe";
 
+/// Asks the supervisor of a guest. One that was killed before it replied is asked again by way of the
+/// one that takes over: nothing that can be asked does harm when it is done twice.
+fn ask<T>(
+    run: &RunDirectory,
+    question: impl Fn(Client) -> Result<T, AskError>,
+) -> Result<T, AskError> {
+    match connect(run).and_then(&question) {
+        Err(AskError::Died) => connect(run).and_then(&question),
+        asked => asked,
+    }
+}
+
 /// Connects to the supervisor of a guest. Where it was killed, another one takes over first.
 fn connect(run: &RunDirectory) -> Result<Client, AskError> {
     match Client::connect(run) {
