@@ -130,7 +130,7 @@ pub(crate) fn by_uefi(home: &Home, name: &str) -> Option<(String, PathBuf)> {
 }
 
 /// A qcow2 image on top of a raw one, which stays as it is.
-fn overlay(home: &Home, base: &Path) -> PathBuf {
+pub(crate) fn overlay(home: &Home, base: &Path) -> PathBuf {
     let overlay = home.path("overlay.qcow2");
     let mut command = Command::new("qemu-img");
     command.args(["create", "-q", "-f", "qcow2", "-F", "raw", "-b"]).args([base, &overlay]);

@@ -4,27 +4,15 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use crate::boot::by_uefi;
-use crate::common::{Home, QEMU, run};
+use crate::boot::{by_uefi, overlay};
+use crate::common::{Home, QEMU};
 use crate::machine::{disk, document, has, has_passt, home, is_root, runs, with_shared_memory};
 use crate::running::Console;
+use crate::shares::{ninep, virtiofs};
 
 const LIST: &str =
     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/what-qemu-opens.md"));
-
-/// A `<filesystem>` of a folder; `inner` are its further children.
-fn share(folder: &Path, tag: &str, inner: &str) -> String {
-    format!(
-        "    <filesystem type='mount' accessmode='mapped'>
-{inner}      <source dir='{}'/>
-      <target dir='{tag}'/>
-    </filesystem>
-",
-        folder.display()
-    )
-}
 
 #[test]
 fn nothing_is_opened_that_a_guest_with_everything_names() {
@@ -39,10 +27,7 @@ fn nothing_is_opened_that_a_guest_with_everything_names() {
         folder
     });
     let base = home.write("base.raw", vec![0; 1 << 20]);
-    let overlay = home.path("overlay.qcow2");
-    let mut create = Command::new("qemu-img");
-    create.args(["create", "-q", "-f", "qcow2", "-F", "raw", "-b"]).args([&base, &overlay]);
-    run(create).done();
+    let overlay = overlay(&home, &base);
     let raw = home.write("other.raw", vec![0; 1 << 20]);
     let media = home.write("media.iso", vec![0; 1 << 20]);
     let log = home.path("console.log");
@@ -50,8 +35,8 @@ fn nothing_is_opened_that_a_guest_with_everything_names() {
         disk(&overlay, "qcow2", "vda", ""),
         disk(&raw, "raw", "nvme0n1", "      <serial>nvme</serial>\n"),
         disk(&media, "raw", "sda", "").replace("device='disk'", "device='cdrom'"),
-        share(&old, "old", ""),
-        share(&fast, "fast", "      <driver type='virtiofs'/>\n").replace(" accessmode='mapped'", ""),
+        ninep(&old, "old", "accessmode='mapped'", ""),
+        virtiofs(&fast, "fast", "", ""),
         "    <interface type='user'>\n      <model type='e1000e'/>\n    </interface>\n".to_owned(),
         format!(
             "    <console type='pty'>\n      <log file='{}'/>\n      <target type='virtio'/>\n    \

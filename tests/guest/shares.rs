@@ -12,7 +12,7 @@ use crate::machine::{document, has, home, is_root, runs, with_shared_memory};
 use crate::running::{Console, run_directory};
 
 /// A 9p share of `folder`; `attributes` are those of `<filesystem>`, `rest` its further children.
-fn ninep(folder: &Path, tag: &str, attributes: &str, rest: &str) -> String {
+pub(crate) fn ninep(folder: &Path, tag: &str, attributes: &str, rest: &str) -> String {
     format!(
         "    <filesystem type='mount' {attributes}>
       <source dir='{}'/>
@@ -24,7 +24,7 @@ fn ninep(folder: &Path, tag: &str, attributes: &str, rest: &str) -> String {
 }
 
 /// A virtiofs share; `driver` are further attributes of `<driver>`.
-fn virtiofs(folder: &Path, tag: &str, driver: &str, rest: &str) -> String {
+pub(crate) fn virtiofs(folder: &Path, tag: &str, driver: &str, rest: &str) -> String {
     format!(
         "    <filesystem type='mount'>
       <driver type='virtiofs' {driver}/>

@@ -1,10 +1,15 @@
 //! The supervisor: a guest outlives it, and another one takes over.
 
-use std::process::Command;
+use rustix::process::{Pid, Signal, kill_process};
 
-use crate::common::run;
 use crate::machine::{disk, document, home, stays};
 use crate::running::{Console, is_alive, parent, qemu, state};
+
+/// Ends a process without a chance to clear anything away.
+fn kill(process: u32) {
+    let process = Pid::from_raw(process.try_into().unwrap()).unwrap();
+    kill_process(process, Signal::KILL).unwrap();
+}
 
 #[test]
 fn a_guest_outlives_its_supervisor_and_the_next_command_takes_over() {
@@ -15,14 +20,7 @@ fn a_guest_outlives_its_supervisor_and_the_next_command_takes_over() {
     let mut console = Console::start(&home, "orphan");
     console.script();
     let qemu = qemu(&home, "orphan");
-    let first = parent(qemu);
-
-    let mut kill = Command::new("kill");
-    run({
-        kill.args(["-9", &first.to_string()]);
-        kill
-    })
-    .done();
+    kill(parent(qemu));
 
     console.types("fill /dev/vda 1 orphaned; echo written $?");
     console.wait_for("written 0");
@@ -46,9 +44,7 @@ fn a_guest_that_powered_off_unwatched_ends_when_somebody_looks() {
     let mut console = Console::start(&home, "off");
     console.script();
     let qemu = qemu(&home, "off");
-    let mut kill = Command::new("kill");
-    kill.args(["-9", &parent(qemu).to_string()]);
-    run(kill).done();
+    kill(parent(qemu));
     console.types("poweroff -f");
     console.wait_for("reboot: Power down");
     assert!(is_alive(qemu), "QEMU waits for somebody to say what is to be done");
@@ -68,9 +64,8 @@ fn what_a_guest_that_ended_unwatched_left_is_cleared_away() {
     home.define(&document("unwatched", &stays("true"), ""));
     home.vdomain(&["start", "--paused", "unwatched"]).done();
     let qemu = qemu(&home, "unwatched");
-    let mut kill = Command::new("kill");
-    kill.args(["-9", &parent(qemu).to_string(), &qemu.to_string()]);
-    run(kill).done();
+    kill(parent(qemu));
+    kill(qemu);
 
     assert_eq!(state(&home, "unwatched"), "shut off");
     assert!(!home.path("home/run/unwatched").exists());
