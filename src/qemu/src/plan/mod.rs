@@ -565,32 +565,18 @@ impl Plan {
     /// Notes for each part where its element stands, so that whoever carries the plan out can say
     /// so.
     pub fn locate(&mut self, place: impl Fn(Origin) -> Option<String>) {
-        for fd in &mut self.fds {
-            fd.at = place(fd.origin);
-        }
-        for device in &mut self.handovers {
-            device.at = place(device.origin);
-        }
-        for helper in &mut self.helpers {
-            helper.at = place(helper.origin);
-        }
-        for copy in &mut self.copies {
-            copy.at = place(copy.origin);
-        }
-        for function in &mut self.virtual_functions {
-            function.at = place(function.origin);
-        }
-        for secret in &mut self.secrets {
-            secret.at = place(secret.origin);
-        }
-        for processor in &mut self.processors {
-            processor.at = place(processor.origin);
-        }
-        for thread in &mut self.threads {
-            thread.at = place(thread.origin);
-        }
-        for command in &mut self.qmp {
-            command.at = place(command.origin);
+        let fds = self.fds.iter_mut().map(|it| (&mut it.at, it.origin));
+        let handovers = self.handovers.iter_mut().map(|it| (&mut it.at, it.origin));
+        let helpers = self.helpers.iter_mut().map(|it| (&mut it.at, it.origin));
+        let copies = self.copies.iter_mut().map(|it| (&mut it.at, it.origin));
+        let functions = self.virtual_functions.iter_mut().map(|it| (&mut it.at, it.origin));
+        let secrets = self.secrets.iter_mut().map(|it| (&mut it.at, it.origin));
+        let processors = self.processors.iter_mut().map(|it| (&mut it.at, it.origin));
+        let threads = self.threads.iter_mut().map(|it| (&mut it.at, it.origin));
+        let commands = self.qmp.iter_mut().map(|it| (&mut it.at, it.origin));
+        let first = fds.chain(handovers).chain(helpers).chain(copies).chain(functions);
+        for (at, origin) in first.chain(secrets).chain(processors).chain(threads).chain(commands) {
+            *at = place(origin);
         }
     }
 }
