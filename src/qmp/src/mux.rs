@@ -52,8 +52,8 @@ pub enum Ended {
     TooLarge,
 }
 
-/// Serves one client until it leaves or QEMU does. `permit` says for each command whether this
-/// client may execute it, and if not, why.
+/// Serves one client until it leaves or QEMU does. `early` is what it has sent already. `permit`
+/// says for each command whether this client may execute it, and if not, why.
 ///
 /// # Cancel safety
 ///
@@ -61,14 +61,17 @@ pub enum Ended {
 pub async fn serve(
     client: &Client,
     socket: Socket,
+    early: &[u8],
     permit: impl Fn(&str) -> Result<(), String>,
 ) -> Ended {
+    let mut values = Values::default();
+    values.push(early);
     let mut session = Session {
         client,
         socket,
         permit,
         queue: Arc::new(Queue::new()),
-        values: Values::default(),
+        values,
         fds: VecDeque::new(),
         is_negotiated: false,
         under_way: VecDeque::new(),

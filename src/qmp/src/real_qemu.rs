@@ -207,7 +207,8 @@ fn a_client_of_the_multiplexer_is_answered_as_by_qemu_itself() {
         let Some((qemu, client, _events)) = connected().await else { return };
         let (near, far) = Socket::pair().unwrap();
         let others = client.clone();
-        let serving = runtime::spawn(async move { mux::serve(&others, far, |_| Ok(())).await });
+        let serving =
+            runtime::spawn(async move { mux::serve(&others, far, &[], |_| Ok(())).await });
 
         let (other, mut events) = Client::open(near, LIMIT).await.unwrap();
         let image = tempfile::tempfile().unwrap();

@@ -54,7 +54,7 @@ pub async fn adopt(run: RunDirectory) -> Result<Option<Guest>, LaunchError> {
     let _ = fs::remove_file(resources.run.control());
     let control = Control::listen(&resources.run)?;
     let qemu = resources.qemu.take().expect("it was found above");
-    Ok(Some(Guest { qemu, resources, client, events, control, status, state }))
+    Ok(Some(Guest { qemu, resources, client, events, control, status, state, adopted: true }))
 }
 
 async fn ask(resources: &Resources) -> Result<(Client, Events, Value), qmp::Error> {

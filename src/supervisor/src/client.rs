@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use store::RunDirectory;
 use sys::runtime::{self, Socket};
 
+use crate::description::Description;
 use crate::varlink::{Call, Connection, Reply};
 
 /// How long a supervisor may take to reply, unless QEMU has to do something that takes longer.
@@ -68,9 +69,18 @@ impl Client {
     /// # Errors
     /// See [`AskError`].
     pub fn state(&mut self) -> Result<(String, String), AskError> {
-        let state = self.call("GetState")?;
+        let state = self.call("GetState", json!({}))?;
         let text = |key: &str| state[key].as_str().unwrap_or("unknown").to_owned();
         Ok((text("state"), text("reason")))
+    }
+
+    /// Everything that is known of the guest.
+    ///
+    /// # Errors
+    /// See [`AskError`].
+    pub fn describe(&mut self) -> Result<Description, AskError> {
+        let mut reply = self.call("Describe", json!({}))?;
+        Ok(serde_json::from_value(reply["description"].take()).map_err(io::Error::from)?)
     }
 
     /// The terminal of each console.
@@ -78,7 +88,7 @@ impl Client {
     /// # Errors
     /// See [`AskError`].
     pub fn consoles(&mut self) -> Result<Vec<Option<PathBuf>>, AskError> {
-        let reply = self.call("GetConsoles")?;
+        let reply = self.call("GetConsoles", json!({}))?;
         let consoles = reply["consoles"].as_array().cloned().unwrap_or_default();
         Ok(consoles.iter().map(|path| path.as_str().map(PathBuf::from)).collect())
     }
@@ -92,28 +102,51 @@ impl Client {
         }));
     }
 
-    /// Calls a method without parameters: `Suspend`, `Resume`, `Shutdown`, `Destroy`.
+    /// Talks to QEMU itself, over a connection that others share without noticing: ids are one's
+    /// own, and the events are all that happen from now on.
     ///
     /// # Errors
     /// See [`AskError`].
-    pub fn call(&mut self, method: &str) -> Result<Value, AskError> {
-        let call = Call {
-            method: format!("org.vdomain.Domain.{method}"),
-            parameters: json!({}),
-            more: false,
-            oneway: false,
-        };
-        let reply: Option<Reply> = runtime::block_on(runtime::within(LIMIT, async {
+    pub fn qmp(mut self) -> Result<(qmp::Client, qmp::Events), AskError> {
+        let call = Call::new("io.systemd.QemuMachineInstance.AcquireQMP", json!({})).with_upgrade();
+        runtime::block_on(async {
+            let reply = in_time(async {
+                self.0.send(&call).await?;
+                self.0.receive_last().await
+            });
+            understand(reply.await?)?;
+            let (socket, _) = self.0.into_parts();
+            qmp::Client::open(socket, LIMIT).await.map_err(|error| match error {
+                qmp::Error::Handshake { .. } => AskError::Died,
+                other => AskError::Refused(other.to_string()),
+            })
+        })
+    }
+
+    /// Calls a method of `org.vdomain.Domain` with its parameters, an object.
+    ///
+    /// # Errors
+    /// See [`AskError`].
+    pub fn call(&mut self, method: &str, parameters: Value) -> Result<Value, AskError> {
+        let call = Call::new(format!("org.vdomain.Domain.{method}"), parameters);
+        let reply = runtime::block_on(in_time(async {
             self.0.send(&call).await?;
             self.0.receive().await
-        }))
-        .ok_or(AskError::TimedOut)?
-        .map_err(|error: io::Error| match error.kind() {
-            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => AskError::Died,
-            _ => error.into(),
-        })?;
+        }))?;
         understand(reply)
     }
+}
+
+/// Waits for a reply, but not for ever.
+async fn in_time(
+    reply: impl Future<Output = io::Result<Option<Reply>>>,
+) -> Result<Option<Reply>, AskError> {
+    runtime::within(LIMIT, reply).await.ok_or(AskError::TimedOut)?.map_err(|error| {
+        match error.kind() {
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => AskError::Died,
+            _ => error.into(),
+        }
+    })
 }
 
 fn understand(reply: Option<Reply>) -> Result<Value, AskError> {
@@ -121,7 +154,9 @@ fn understand(reply: Option<Reply>) -> Result<Value, AskError> {
     let text = |key: &str| reply.parameters[key].as_str().unwrap_or_default().to_owned();
     match reply.error.as_deref() {
         None => Ok(reply.parameters),
-        Some("org.vdomain.Domain.Gone") => Err(AskError::NotRunning),
+        Some("org.vdomain.Domain.Gone" | "io.systemd.MachineInstance.NotConnected") => {
+            Err(AskError::NotRunning)
+        }
         Some("org.vdomain.Domain.WrongState") => Err(AskError::WrongState(text("state"))),
         Some("org.vdomain.Domain.Refused") => Err(AskError::Refused(text("reason"))),
         Some(other) => Err(AskError::Refused(format!("it said {other}"))),

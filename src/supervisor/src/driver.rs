@@ -8,10 +8,9 @@ use serde_json::{Value, json};
 use sys::process::Signal;
 use sys::runtime;
 
-use crate::control::{Asked, Request};
+use crate::control::{Answer, Asked, Problem, Request};
 use crate::launch::Guest;
 use crate::state::{GuestState, Reason, from_run_state};
-use crate::varlink::Reply;
 
 /// How long QEMU may take to end after it was told to.
 const QUIT_LIMIT: Duration = Duration::from_millis(200);
@@ -113,14 +112,21 @@ impl Watch {
 
     async fn answer(&mut self, asked: Asked) -> Next {
         let (state, reason) = self.guest.state;
-        let reply = match asked.request {
-            Request::GetState => Ok(json!({ "state": state.to_string(), "reason": reason })),
-            Request::GetConsoles => Ok(json!({ "consoles": self.guest.status.consoles })),
-            Request::Suspend if state == GuestState::Paused => Ok(json!({})),
+        let done = || Ok(Answer::Done(json!({})));
+        let answer = match asked.request {
+            Request::GetState => {
+                Ok(Answer::Done(json!({ "state": state.to_string(), "reason": reason })))
+            }
+            Request::Describe => Ok(Answer::Done(json!({ "description": self.guest.describe() }))),
+            Request::GetConsoles => {
+                Ok(Answer::Done(json!({ "consoles": self.guest.status.consoles })))
+            }
+            Request::AcquireQmp => Ok(Answer::Qmp(self.guest.client.clone())),
+            Request::Suspend if state == GuestState::Paused => done(),
             Request::Suspend if state == GuestState::Running => {
                 self.command("stop", Some(Reason::User)).await
             }
-            Request::Resume if state == GuestState::Running => Ok(json!({})),
+            Request::Resume if state == GuestState::Running => done(),
             Request::Resume if state == GuestState::Paused => {
                 self.command("cont", Some(Reason::Unpaused)).await
             }
@@ -131,18 +137,17 @@ impl Watch {
                 self.command("system_powerdown", None).await
             }
             Request::Destroy => return Next::End(Some(asked)),
-            Request::Suspend | Request::Resume | Request::Shutdown => Err(Reply::error(
-                "org.vdomain.Domain.WrongState",
-                json!({ "state": state.to_string() }),
-            )),
+            Request::Suspend | Request::Resume | Request::Shutdown => {
+                Err(Problem::WrongState(state))
+            }
         };
-        asked.reply(reply.map_or_else(|error| error, Reply::done));
+        asked.answer(answer);
         Next::Watch
     }
 
     /// Has QEMU do something that changes the state for this reason. The event that tells of the
     /// change comes before the answer, and is taken in before anybody is told that it is done.
-    async fn command(&mut self, execute: &str, reason: Option<Reason>) -> Result<Value, Reply> {
+    async fn command(&mut self, execute: &str, reason: Option<Reason>) -> Result<Answer, Problem> {
         self.pending = reason;
         let result = self.guest.client.execute(execute, &Value::Null).await;
         while let Some(notice) = self.guest.events.try_next() {
@@ -151,13 +156,8 @@ impl Watch {
             }
         }
         self.pending = None;
-        match result {
-            Ok(_) => Ok(json!({})),
-            Err(error) => Err(Reply::error(
-                "org.vdomain.Domain.Refused",
-                json!({ "reason": error.to_string() }),
-            )),
-        }
+        result?;
+        Ok(Answer::Done(json!({})))
     }
 
     /// Does what the document asks for after what has happened. That may have been taken in while
@@ -259,11 +259,11 @@ impl Watch {
         let others = self.still_asked();
         self.guest.control.close().await;
         for asked in asked.into_iter().chain(others) {
-            let reply = match asked.request {
-                Request::Destroy | Request::Shutdown => Reply::done(json!({})),
-                _ => Reply::error("org.vdomain.Domain.Gone", json!({})),
+            let answer = match asked.request {
+                Request::Destroy | Request::Shutdown => Ok(Answer::Done(json!({}))),
+                _ => Err(Problem::Gone),
             };
-            runtime::within(LAST_REPLY_LIMIT, asked.reply_and_wait(reply)).await;
+            runtime::within(LAST_REPLY_LIMIT, asked.answer_and_wait(answer)).await;
         }
     }
 

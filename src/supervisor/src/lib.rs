@@ -23,6 +23,7 @@
 pub mod adopt;
 pub mod client;
 pub mod control;
+pub mod description;
 pub mod driver;
 pub mod launch;
 pub mod request;
@@ -32,6 +33,7 @@ pub mod status;
 pub mod varlink;
 
 pub use client::Client;
+pub use description::Description;
 pub use request::{Request, Verdict};
 pub use start::{StartError, revive, start, supervise};
 pub use state::{GuestState, Reason};

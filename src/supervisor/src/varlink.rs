@@ -3,6 +3,7 @@
 //! Source: <https://varlink.org/Method-Call>.
 
 use std::io;
+use std::os::fd::OwnedFd;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -10,6 +11,9 @@ use sys::runtime::Socket;
 
 /// The longest message, in bytes.
 const LONGEST: usize = 1 << 20;
+
+/// How much is read at once, in bytes.
+const CHUNK: usize = 4096;
 
 /// A call of a method.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,6 +29,29 @@ pub struct Call {
     /// Whether no reply is wanted.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub oneway: bool,
+    /// Whether the connection shall speak something else after the reply.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub upgrade: bool,
+}
+
+impl Call {
+    /// A call that expects one reply.
+    pub fn new(method: impl Into<String>, parameters: Value) -> Self {
+        let (more, oneway, upgrade) = (false, false, false);
+        Self { method: method.into(), parameters, more, oneway, upgrade }
+    }
+
+    /// A call that any number of replies may come to.
+    #[must_use]
+    pub fn with_more(self) -> Self {
+        Self { more: true, ..self }
+    }
+
+    /// A call after whose reply the connection speaks something else.
+    #[must_use]
+    pub fn with_upgrade(self) -> Self {
+        Self { upgrade: true, ..self }
+    }
 }
 
 fn empty() -> Value {
@@ -51,6 +78,11 @@ impl Reply {
         Self { parameters, ..Self::default() }
     }
 
+    /// One of several replies: further ones follow.
+    pub fn one_of_several(parameters: Value) -> Self {
+        Self { continues: true, ..Self::done(parameters) }
+    }
+
     /// The call did not.
     pub fn error(name: &str, parameters: Value) -> Self {
         Self { error: Some(name.to_owned()), parameters, continues: false }
@@ -62,12 +94,14 @@ impl Reply {
 pub struct Connection {
     socket: Socket,
     received: Vec<u8>,
+    /// What came along, and no message has taken yet.
+    descriptors: Vec<OwnedFd>,
 }
 
 impl Connection {
     /// Speaks over a connected socket.
     pub fn new(socket: Socket) -> Self {
-        Self { socket, received: Vec::new() }
+        Self { socket, received: Vec::new(), descriptors: Vec::new() }
     }
 
     /// The socket.
@@ -83,6 +117,24 @@ impl Connection {
     /// # Cancel safety
     /// May be dropped at any time: what was received is kept.
     pub async fn receive<T: for<'a> Deserialize<'a>>(&mut self) -> io::Result<Option<T>> {
+        self.receive_by(CHUNK).await
+    }
+
+    /// Receives a message and nothing of what comes after it, which is of another kind.
+    ///
+    /// # Errors
+    /// As for [`Connection::receive`].
+    ///
+    /// # Cancel safety
+    /// As for [`Connection::receive`].
+    pub async fn receive_last<T: for<'a> Deserialize<'a>>(&mut self) -> io::Result<Option<T>> {
+        self.receive_by(1).await
+    }
+
+    async fn receive_by<T: for<'a> Deserialize<'a>>(
+        &mut self,
+        chunk: usize,
+    ) -> io::Result<Option<T>> {
         let invalid = |problem: String| io::Error::new(io::ErrorKind::InvalidData, problem);
         loop {
             if let Some(end) = self.received.iter().position(|byte| *byte == 0) {
@@ -94,14 +146,28 @@ impl Connection {
             if self.received.len() > LONGEST {
                 return Err(invalid(format!("a message has more than {LONGEST} bytes")));
             }
-            let mut bytes = vec![0; 4096];
-            // Descriptors that come along are not taken by any method: dropping closes them.
-            let (count, _descriptors) = self.socket.receive(&mut bytes).await?;
+            let mut bytes = vec![0; chunk];
+            let (count, descriptors) = self.socket.receive(&mut bytes).await?;
             if count == 0 {
                 return Ok(None);
             }
             self.received.extend_from_slice(&bytes[..count]);
+            self.descriptors.extend(descriptors);
+            if self.descriptors.len() > sys::fd::MAX_PER_MESSAGE {
+                return Err(invalid("too many descriptors came".to_owned()));
+            }
         }
+    }
+
+    /// Takes the descriptors that came with the message received last. Parameters name them by
+    /// their place in here.
+    pub fn take_descriptors(&mut self) -> Vec<OwnedFd> {
+        std::mem::take(&mut self.descriptors)
+    }
+
+    /// Ends the conversation in varlink: the socket, and what the peer has sent since.
+    pub fn into_parts(self) -> (Socket, Vec<u8>) {
+        (self.socket, self.received)
     }
 
     /// Sends a message.

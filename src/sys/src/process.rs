@@ -459,6 +459,22 @@ impl Process {
     }
 }
 
+impl Identity {
+    /// When the process started, in seconds since 1970.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading `/proc/stat`, which says when the machine was booted.
+    pub fn started(&self) -> io::Result<u64> {
+        let stat = std::fs::read_to_string("/proc/stat")?;
+        let booted = stat.lines().find_map(|line| line.strip_prefix("btime ")?.parse::<u64>().ok());
+        let booted = booted.ok_or_else(|| io::Error::other("cannot read /proc/stat"))?;
+        // SAFETY: the call only reads.
+        let ticks = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
+        Ok(booted + self.start_time / u64::try_from(ticks).unwrap_or(0).max(1))
+    }
+}
+
 impl AsFd for Process {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.pidfd.as_fd()

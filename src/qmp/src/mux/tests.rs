@@ -64,7 +64,7 @@ async fn with_client(
         raw.negotiate().await;
         test(server, raw, client.clone()).await;
     };
-    zip(serve(&client, socket, permit), test).await;
+    zip(serve(&client, socket, &[], permit), test).await;
 }
 
 #[test]
@@ -73,8 +73,10 @@ fn clients_with_equal_ids_get_their_own_answers() {
         let (mut server, client, _events) = Server::negotiated().await;
         let (one, socket_one) = Socket::pair().unwrap();
         let (two, socket_two) = Socket::pair().unwrap();
-        let serving =
-            zip(serve(&client, socket_one, permit_all), serve(&client, socket_two, permit_all));
+        let serving = zip(
+            serve(&client, socket_one, &[], permit_all),
+            serve(&client, socket_two, &[], permit_all),
+        );
         let test = async {
             let (one, _): (Client, Events) = Client::open(one, LIMIT).await.unwrap();
             let (two, _): (Client, Events) = Client::open(two, LIMIT).await.unwrap();
@@ -119,7 +121,7 @@ fn nothing_but_negotiation_comes_first() {
             drop(raw);
         };
 
-        zip(serve(&client, socket, permit_all), test).await;
+        zip(serve(&client, socket, &[], permit_all), test).await;
     });
 }
 
@@ -252,7 +254,7 @@ fn names_that_a_client_leaves_are_closed() {
             raw.hear().await;
             drop(raw);
         };
-        zip(serve(&client, socket, permit_all), test).await;
+        zip(serve(&client, socket, &[], permit_all), test).await;
 
         let command = server.hear().await.unwrap();
         assert_eq!(command["execute"], "closefd");
@@ -278,8 +280,10 @@ fn a_client_learns_that_qemu_is_gone() {
             assert_eq!(raw.hear().await, Value::Null);
             assert_eq!(waiting.hear().await, Value::Null);
         };
-        let serving =
-            zip(serve(&client, socket, permit_all), serve(&client, not_negotiated, permit_all));
+        let serving = zip(
+            serve(&client, socket, &[], permit_all),
+            serve(&client, not_negotiated, &[], permit_all),
+        );
 
         let (ended, ()) = zip(serving, test).await;
 
@@ -307,7 +311,7 @@ fn a_storm_of_events_reaches_all_who_read() {
             drop(raw);
         };
 
-        zip(serve(&client, socket, permit_all), storm).await;
+        zip(serve(&client, socket, &[], permit_all), storm).await;
 
         for _ in 0..10_000 {
             assert_eq!(name(events.try_next()), "STORM");

@@ -3,6 +3,7 @@
 //! Whoever may connect may do everything: the socket is for its owner and root only. One task serves
 //! one connection, so that a slow client delays nobody.
 
+mod request;
 mod service;
 
 use std::io;
@@ -14,52 +15,10 @@ use sys::runtime::{self, JoinHandle, Listener, Receiver, Sender, Socket};
 
 use crate::varlink::{Call, Connection, Reply};
 
+pub use request::{Answer, Asked, Problem, Request};
+
 /// How long to wait after a connection could not be accepted, for lack of descriptors or memory.
 const PAUSE: Duration = Duration::from_millis(50);
-
-/// What others ask of a guest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Request {
-    /// Its state.
-    GetState,
-    /// The terminals of its consoles.
-    GetConsoles,
-    /// To stop its processors.
-    Suspend,
-    /// To let them run on.
-    Resume,
-    /// To press its power button.
-    Shutdown,
-    /// To end it at once.
-    Destroy,
-}
-
-/// A request that waits for its reply.
-#[derive(Debug)]
-pub struct Asked {
-    /// What is asked.
-    pub request: Request,
-    /// Where the reply goes.
-    reply: Sender<Reply>,
-    /// Closed when the reply was sent.
-    sent: Receiver<()>,
-}
-
-impl Asked {
-    /// Replies. Whoever asked may be gone; then nobody is told.
-    pub fn reply(self, reply: Reply) {
-        let _ = self.reply.try_send(reply);
-    }
-
-    /// Replies, and waits until the reply was sent: this process is about to end.
-    ///
-    /// # Cancel safety
-    /// May be dropped at any time.
-    pub async fn reply_and_wait(self, reply: Reply) {
-        let _ = self.reply.try_send(reply);
-        let _ = self.sent.recv().await;
-    }
-}
 
 /// The control socket of a guest.
 #[derive(Debug)]
@@ -97,7 +56,8 @@ async fn accept(listener: Listener, asked: Sender<Asked>, name: Arc<str>) {
     loop {
         match listener.accept().await {
             Ok(socket) if is_allowed(&socket) => {
-                runtime::spawn(serve(socket, asked.clone(), Arc::clone(&name)));
+                let served = Served { asked: asked.clone(), name: Arc::clone(&name) };
+                runtime::spawn(served.serve(Connection::new(socket)));
             }
             Ok(_stranger) => {}
             Err(_) => runtime::sleep(PAUSE).await,
@@ -110,27 +70,47 @@ fn is_allowed(socket: &Socket) -> bool {
     sys::process::peer(socket).is_ok_and(|peer| peer.uid == 0 || peer.uid == sys::process::user())
 }
 
-async fn serve(socket: Socket, asked: Sender<Asked>, name: Arc<str>) {
-    let mut connection = Connection::new(socket);
-    // Whatever goes wrong on a connection ends it; the client sees that.
-    while let Ok(Some(call)) = connection.receive::<Call>().await {
-        let (sending, sent) = runtime::bounded(1);
-        let reply = answer(&call, &asked, sent, &name).await;
-        if !call.oneway && connection.send(&reply).await.is_err() {
-            return;
+/// One client.
+struct Served {
+    /// Where its requests go.
+    asked: Sender<Asked>,
+    /// The guest's name.
+    name: Arc<str>,
+}
+
+impl Served {
+    /// Whatever goes wrong on a connection ends it; the client sees that.
+    async fn serve(self, mut connection: Connection) {
+        while let Ok(Some(call)) = connection.receive::<Call>().await {
+            let (sending, sent) = runtime::bounded(1);
+            let reply = match service::understand(&call, &self.name) {
+                Err(reply) => reply,
+                Ok((request, interface)) => match self.ask(request, sent).await {
+                    Ok(Answer::Done(parameters)) => Reply::done(parameters),
+                    Ok(Answer::Qmp(client)) => return share_qmp(&client, connection).await,
+                    Err(problem) => interface.reply_to(&problem),
+                },
+            };
+            if !call.oneway && connection.send(&reply).await.is_err() {
+                return;
+            }
+            drop(sending);
         }
-        drop(sending);
+    }
+
+    async fn ask(&self, request: Request, sent: Receiver<()>) -> Result<Answer, Problem> {
+        let (answer, answered) = runtime::bounded(1);
+        let asked = Asked { request, answer, sent };
+        self.asked.send(asked).await.map_err(|_| Problem::Gone)?;
+        answered.recv().await.unwrap_or(Err(Problem::Gone))
     }
 }
 
-async fn answer(call: &Call, asked: &Sender<Asked>, sent: Receiver<()>, name: &str) -> Reply {
-    let request = match service::understand(call, name) {
-        Ok(request) => request,
-        Err(reply) => return reply,
-    };
-    let (reply, replied) = runtime::bounded(1);
-    if asked.send(Asked { request, reply, sent }).await.is_err() {
-        return service::gone();
+/// Says yes, and from then on the connection is one to QEMU.
+async fn share_qmp(client: &qmp::Client, mut connection: Connection) {
+    if connection.send(&Reply::default()).await.is_ok() {
+        let (socket, early) = connection.into_parts();
+        // Whoever may connect may end the guest, so nothing is kept from them.
+        qmp::mux::serve(client, socket, &early, |_| Ok(())).await;
     }
-    replied.recv().await.unwrap_or_else(|_| service::gone())
 }

@@ -116,6 +116,8 @@ pub struct Guest {
     pub status: Status,
     /// Its state, and why.
     pub state: (GuestState, Reason),
+    /// Whether it was taken over from another supervisor.
+    pub adopted: bool,
 }
 
 /// Launches a guest.
@@ -129,7 +131,7 @@ pub async fn launch(request: Request, faults: &dyn Faults) -> Result<Guest, Laun
     match Launch::new(request, &mut resources).carry_out(faults).await {
         Ok((client, events, control, status, state)) => {
             let qemu = resources.qemu.take().expect("a launch that worked has started QEMU");
-            Ok(Guest { qemu, resources, client, events, control, status, state })
+            Ok(Guest { qemu, resources, client, events, control, status, state, adopted: false })
         }
         Err(error) => {
             let error = error.with_end_of(&mut resources).await;

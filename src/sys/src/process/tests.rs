@@ -170,3 +170,17 @@ fn the_peer_of_a_socket_pair_is_ourselves() {
     assert_eq!(peer.pid, std::process::id());
     assert_eq!(peer.uid, rustix::process::geteuid().as_raw());
 }
+
+#[test]
+fn when_a_process_started_is_known() {
+    let now = || std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    let argv = ["/bin/sh", "-c", "read line"].map(Into::into).to_vec();
+    let before = now();
+    let mut child = Program { argv, ..Program::default() }.spawn().unwrap();
+
+    let started = child.process().identity().unwrap().started().unwrap();
+
+    // The kernel rounds when the machine was booted to a second.
+    assert!((before - 2..=now() + 2).contains(&started), "{started}");
+    child.wait().unwrap();
+}

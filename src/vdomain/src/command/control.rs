@@ -1,5 +1,6 @@
 //! `shutdown`, `destroy`, `suspend`, `resume`: one request to the supervisor each.
 
+use serde_json::json;
 use store::Name;
 use supervisor::client::AskError;
 
@@ -50,7 +51,8 @@ fn ask(
 ) -> Result<Exit, Failure> {
     let name = super::domain(&one.name, environment)?;
     let run = environment.directories.run_of(&name)?;
-    super::ask(&run, |mut client| client.call(method)).map_err(|error| asked(&name, error))?;
+    super::ask(&run, |mut client| client.call(method, json!({})))
+        .map_err(|error| asked(&name, error))?;
     output.say(format_args!("Domain '{name}' {done}"));
     Ok(Exit::Done)
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use qemu::plan::Options;
 use qemu::validate::start_problems;
+use serde_json::json;
 use store::Name;
 use supervisor::request::{Lifecycle, Request};
 use supervisor::{Client, StartError};
@@ -50,7 +51,7 @@ pub(super) fn run(
         let run = environment.directories.run_of(&name)?;
         let resume = !arguments.paused;
         return super::console::attach(&run, output, |client: &mut Client| {
-            if resume { client.call("Resume").map(|_| ()) } else { Ok(()) }
+            if resume { client.call("Resume", json!({})).map(|_| ()) } else { Ok(()) }
         });
     }
     Ok(Exit::Done)

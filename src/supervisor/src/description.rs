@@ -1,0 +1,77 @@
+//! What can be told of a guest.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use sys::process::Identity;
+
+use crate::launch::Guest;
+use crate::state::Reason;
+
+/// Everything that is known of a guest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Description {
+    /// Its name.
+    pub name: String,
+    /// Its UUID.
+    pub uuid: String,
+    /// Its state, in virsh's words.
+    pub state: String,
+    /// Why it is in its state.
+    pub reason: Reason,
+    /// QEMU's process number.
+    pub pid: u32,
+    /// When QEMU was started, in seconds since 1970.
+    pub started: u64,
+    /// The processes beside QEMU, by what they are for.
+    pub helpers: BTreeMap<String, u32>,
+    /// The terminal of each console, in the order of the document.
+    pub consoles: Vec<Option<PathBuf>>,
+    /// What happens when it powers off, in libvirt's words.
+    pub on_poweroff: String,
+    /// What happens when it reboots.
+    pub on_reboot: String,
+    /// What happens when it crashes.
+    pub on_crash: String,
+    /// Who watches over it.
+    pub supervisor: Supervisor,
+}
+
+/// Who watches over a guest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Supervisor {
+    /// The process number.
+    pub pid: u32,
+    /// The version of vdomain.
+    pub version: String,
+    /// Whether it took the guest over from another one; what happened before is not known then.
+    pub adopted: bool,
+}
+
+impl Guest {
+    /// What can be told of it.
+    pub fn describe(&self) -> Description {
+        let (state, reason) = self.state;
+        let status = &self.status;
+        let started = status.qemu.and_then(|qemu| Identity::from(qemu).started().ok());
+        Description {
+            name: self.resources.run.name().to_string(),
+            uuid: status.uuid.clone(),
+            state: state.to_string(),
+            reason,
+            pid: self.qemu.process().pid(),
+            started: started.unwrap_or_default(),
+            helpers: status.helpers.iter().map(|(name, pid)| (name.clone(), pid.pid)).collect(),
+            consoles: status.consoles.clone(),
+            on_poweroff: status.lifecycle.poweroff.clone(),
+            on_reboot: status.lifecycle.reboot.clone(),
+            on_crash: status.lifecycle.crash.clone(),
+            supervisor: Supervisor {
+                pid: std::process::id(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                adopted: self.adopted,
+            },
+        }
+    }
+}
