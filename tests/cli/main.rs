@@ -9,6 +9,7 @@ mod common;
 
 mod define;
 mod documents;
+mod editing;
 mod elsewhere;
 mod hostile;
 mod names;

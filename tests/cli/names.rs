@@ -70,3 +70,33 @@ fn a_name_that_is_nearly_right_gets_a_hint() {
     assert_eq!(near, "error: no domain 'websevrer'\nhelp: did you mean 'webserver'?\n");
     assert_eq!(far, "error: no domain 'database'\n");
 }
+
+const UUID: &str = "f0f1f2f3-f4f5-f6f7-f8f9-fafbfcfdfeff";
+
+#[test]
+fn a_uuid_names_a_domain_everywhere() {
+    let Some(home) = Home::with_qemu() else { return };
+    let uuid = format!("</name><uuid>{UUID}</uuid>");
+    home.define(&document("webserver", "").replace("</name>", &uuid));
+
+    assert_eq!(home.vdomain(&["domname", UUID]).done().out, "webserver\n");
+    assert_eq!(home.vdomain(&["domuuid", "webserver"]).done().out, format!("{UUID}\n"));
+    assert_eq!(home.vdomain(&["domid", "webserver"]).done().out, "-\n");
+    assert_eq!(home.vdomain(&["list", "--all", "--uuid"]).done().out, format!("{UUID}\n"));
+    assert!(home.vdomain(&["suspend", UUID]).fails(4).contains("'webserver' is not running"));
+    home.vdomain(&["undefine", &UUID.to_uppercase().replace('-', "")]).done();
+}
+
+#[test]
+fn the_beginning_of_a_name_is_enough_to_look_and_not_to_change() {
+    let Some(home) = Home::with_qemu() else { return };
+    home.define(&document("webserver", ""));
+    home.define(&document("website", ""));
+
+    assert_eq!(home.vdomain(&["domstate", "webse"]).done().out, "shut off\n");
+    let both = home.vdomain(&["domstate", "webs"]).fails(3);
+    let change = home.vdomain(&["undefine", "webse"]).fails(3);
+
+    assert!(both.contains("one of: webserver, website"), "{both}");
+    assert!(change.contains("no domain 'webse'"), "{change}");
+}

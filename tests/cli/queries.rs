@@ -69,6 +69,62 @@ fn a_guest_that_does_not_run_cannot_be_told_anything() {
 }
 
 #[test]
+fn several_domains_are_told_at_once_and_each_says_what_came_of_it() {
+    let Some(home) = Home::with_qemu() else { return };
+    home.define(&document("web", ""));
+    home.define(&document("database", ""));
+
+    let both = home.vdomain(&["destroy", "web", "database", "web"]).fails(4);
+    let one_unknown = home.vdomain(&["destroy", "web", "nowhere"]).fails(1);
+    let console = home.vdomain(&["start", "--console", "web", "database"]).fails(2);
+
+    let mut lines: Vec<&str> = both.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(
+        lines,
+        ["error: domain 'database' is not running", "error: domain 'web' is not running"]
+    );
+    assert!(one_unknown.contains("error: no domain 'nowhere'\n"), "{one_unknown}");
+    assert!(one_unknown.contains("error: domain 'web' is not running\n"), "{one_unknown}");
+    assert!(console.contains("--console is for one domain"), "{console}");
+}
+
+#[test]
+fn what_there_is_to_know_is_printed_as_virsh_does() {
+    let Some(home) = Home::with_qemu() else { return };
+    let uuid = "f0f1f2f3-f4f5-f6f7-f8f9-fafbfcfdfeff";
+    let with_uuid = ["</name><uuid>", uuid, "</uuid>"].concat();
+    home.define(&document("web", "").replace("</name>", &with_uuid));
+
+    let text = home.vdomain(&["dominfo", "web"]).done().out;
+    let json = home.vdomain(&["dominfo", "--json", "web"]).done().out;
+
+    assert_eq!(
+        text,
+        format!(
+            "Id:             -
+Name:           web
+UUID:           {uuid}
+OS Type:        hvm
+State:          shut off
+CPU(s):         1
+Max memory:     65536 KiB
+Used memory:    65536 KiB
+Persistent:     yes
+"
+        )
+    );
+    assert_eq!(
+        serde_json::from_str::<Value>(&json).unwrap(),
+        json!({
+            "id": null, "name": "web", "uuid": uuid, "os_type": "hvm", "state": "shut off",
+            "vcpus": 1, "max_memory_kib": 65536, "used_memory_kib": 65536, "persistent": true,
+        })
+    );
+    assert_eq!(home.vdomain(&["domstate", "--reason", "web"]).done().out, "shut off (unknown)\n");
+}
+
+#[test]
 fn a_wrong_command_line_is_said_to_be_one() {
     let home = Home::new();
 

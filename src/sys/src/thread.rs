@@ -1,7 +1,8 @@
-//! Where threads of a process run, and how they are scheduled.
+//! Threads of a process: where they run, how they are scheduled, and how long they have run.
 
 use std::fs;
 use std::io;
+use std::time::Duration;
 
 use rustix::process::Pid;
 use rustix::thread::CpuSet;
@@ -27,6 +28,54 @@ pub enum Policy {
 pub fn of_process(process: u32) -> io::Result<Vec<i32>> {
     let entries = fs::read_dir(format!("/proc/{process}/task"))?;
     Ok(entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect())
+}
+
+/// How long processors have worked for a process or a thread, and where that ran last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Work {
+    /// In its own code; for QEMU that is also the guest's.
+    pub user: Duration,
+    /// In the kernel.
+    pub system: Duration,
+    /// The number of the processor that it was on last.
+    pub processor: u32,
+}
+
+impl Work {
+    /// All of it.
+    pub fn total(self) -> Duration {
+        self.user + self.system
+    }
+}
+
+/// How long processors have worked for a process, the threads that have ended included.
+///
+/// # Errors
+///
+/// The process is gone.
+pub fn work_of_process(process: u32) -> io::Result<Work> {
+    work_in(&format!("/proc/{process}/stat"))
+}
+
+/// How long processors have worked for one thread of a process.
+///
+/// # Errors
+///
+/// The thread is gone.
+pub fn work_of_thread(process: u32, thread: u32) -> io::Result<Work> {
+    work_in(&format!("/proc/{process}/task/{thread}/stat"))
+}
+
+/// Source: `proc_pid_stat(5)`, fields 14, 15 and 39.
+fn work_in(path: &str) -> io::Result<Work> {
+    let stat = fs::read_to_string(path)?;
+    // The second field is the program's name in parentheses and may contain both.
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(1);
+    let fields: Vec<u64> = fields.map(|field| field.parse().unwrap_or(0)).collect();
+    let field = |number: usize| fields.get(number - 4).copied().unwrap_or(0);
+    let ticks = rustix::param::clock_ticks_per_second().max(1);
+    let time = |ticks_worked| Duration::from_nanos(ticks_worked * (1_000_000_000 / ticks));
+    Ok(Work { user: time(field(14)), system: time(field(15)), processor: field(39) as u32 })
 }
 
 /// Lets a thread run on some of the host's processors only.
@@ -69,6 +118,22 @@ fn pid(thread: i32) -> io::Result<Pid> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn work_is_counted_for_a_process_and_its_threads() {
+        let me = std::process::id();
+        let spin = std::time::Instant::now();
+        while spin.elapsed() < Duration::from_millis(60) {
+            std::hint::spin_loop();
+        }
+
+        let all = work_of_process(me).unwrap();
+        let first = work_of_thread(me, me).unwrap();
+
+        assert!(all.total() >= Duration::from_millis(10), "{all:?}");
+        assert!(first.total() <= work_of_process(me).unwrap().total());
+        assert!(work_of_thread(me, 1).is_err());
+    }
 
     fn status(field: &str) -> String {
         let text = fs::read_to_string("/proc/thread-self/status").unwrap();

@@ -1,8 +1,14 @@
 //! The command line: one struct for each command, whose doc comments are its help.
 
+mod domains;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+
+pub(crate) use domains::{
+    Domstate, List, One, OneOf, Rename, Reporting, Several, StartArguments, Starting,
+};
 
 /// QEMU guests from libvirt domain XML, without a daemon.
 #[derive(Debug, Parser)]
@@ -18,27 +24,40 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Store a domain, so that it can be started.
     Define(Define),
+    /// Change the document of a domain in an editor.
+    Edit(One),
+    /// Give a domain another name.
+    #[command(alias = "rename")]
+    Domrename(Rename),
     /// Forget a domain.
     Undefine(Undefine),
-    /// Start a domain.
-    Start(Start),
+    /// Start domains.
+    Start(StartArguments),
     /// List domains.
     List(List),
     /// Print the document of a domain.
     Dumpxml(Dumpxml),
+    /// Print what there is to know about a domain.
+    Dominfo(Reporting),
     /// Print the state of a domain.
-    Domstate(Reporting),
-    /// Ask a guest to shut down, as its power button would.
+    Domstate(Domstate),
+    /// Print the UUID of a domain.
+    Domuuid(OneOf),
+    /// Print the name of a domain.
+    Domname(OneOf),
+    /// Print the number of a domain: that of its QEMU process; - if it does not run.
+    Domid(OneOf),
+    /// Ask guests to shut down, as their power button would.
     #[command(alias = "poweroff")]
-    Shutdown(One),
-    /// End a guest at once, as pulling its plug would.
+    Shutdown(Several),
+    /// End guests at once, as pulling their plug would.
     #[command(alias = "terminate")]
-    Destroy(One),
-    /// Stop a guest's processors.
+    Destroy(Several),
+    /// Stop the processors of guests.
     #[command(alias = "pause")]
-    Suspend(One),
-    /// Let a guest's processors run on.
-    Resume(One),
+    Suspend(Several),
+    /// Let the processors of guests run on.
+    Resume(Several),
     /// Connect to the console of a guest; ^] leaves.
     Console(One),
     /// Print what `define` would store.
@@ -49,25 +68,6 @@ pub(crate) enum Command {
     Validate(Validate),
     /// Print what a QEMU binary can do.
     Capabilities(CapabilitiesArguments),
-}
-
-/// A domain.
-#[derive(Debug, Args)]
-pub(crate) struct One {
-    /// Its name.
-    #[arg(value_name = "DOMAIN")]
-    pub(crate) name: String,
-}
-
-/// A domain and a form of output.
-#[derive(Debug, Args)]
-pub(crate) struct Reporting {
-    /// Its name.
-    #[arg(value_name = "DOMAIN")]
-    pub(crate) name: String,
-    /// Print JSON.
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// How documents are taken.
@@ -108,36 +108,6 @@ pub(crate) struct Undefine {
     /// Its name.
     #[arg(value_name = "DOMAIN")]
     pub(crate) name: String,
-}
-
-/// Start a domain.
-#[derive(Debug, Args)]
-pub(crate) struct Start {
-    /// Its name.
-    #[arg(value_name = "DOMAIN")]
-    pub(crate) name: String,
-    /// Leave its processors stopped.
-    #[arg(long)]
-    pub(crate) paused: bool,
-    /// Connect to its console.
-    #[arg(long)]
-    pub(crate) console: bool,
-    #[command(flatten)]
-    pub(crate) reading: Reading,
-}
-
-/// List domains.
-#[derive(Debug, Args)]
-pub(crate) struct List {
-    /// Also those that do not run.
-    #[arg(long)]
-    pub(crate) all: bool,
-    /// Only names, one on a line.
-    #[arg(long, conflicts_with = "json")]
-    pub(crate) name: bool,
-    /// Print JSON.
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// Print the document of a domain.

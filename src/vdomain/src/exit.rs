@@ -9,8 +9,7 @@ pub(crate) enum Exit {
     Done = 0,
     /// It, QEMU or the host refused, and said why.
     Refused = 1,
-    /// The command line was wrong; clap ends the program with this by itself.
-    #[allow(dead_code, reason = "the list is complete; clap uses the number by itself")]
+    /// The command line was wrong. Where clap can see that, it ends the program with this by itself.
     Usage = 2,
     /// There is no such domain.
     NoDomain = 3,

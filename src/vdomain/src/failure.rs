@@ -51,6 +51,21 @@ impl Failure {
         }
     }
 
+    /// Several domains have a name that begins like that.
+    pub(crate) fn ambiguous(word: &str, alike: &[&Name]) -> Self {
+        let names: Vec<&str> = alike.iter().map(|name| name.as_str()).collect();
+        Self::Other {
+            exit: Exit::NoDomain,
+            message: format!("no domain '{word}', and several that begin like that"),
+            help: Some(format!("one of: {}", names.join(", "))),
+        }
+    }
+
+    /// The command line is wrong in a way that only its meaning shows.
+    pub(crate) fn usage(message: impl Display) -> Self {
+        Self::Other { exit: Exit::Usage, message: message.to_string(), help: None }
+    }
+
     /// Adds what to do.
     pub(crate) fn help(self, text: impl Into<String>) -> Self {
         match self {

@@ -3,6 +3,7 @@
 mod arguments;
 mod command;
 mod document;
+mod domains;
 mod environment;
 mod exit;
 mod failure;

@@ -4,57 +4,58 @@ use serde_json::json;
 use store::Name;
 use supervisor::client::AskError;
 
-use crate::arguments::One;
+use crate::arguments::Several;
 use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
 
 pub(super) fn shutdown(
-    one: &One,
+    several: &Several,
     environment: &Environment,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
-    ask(one, "Shutdown", "is being shut down", environment, output)
+    ask(several, "Shutdown", "is being shut down", environment, output)
 }
 
 pub(super) fn destroy(
-    one: &One,
+    several: &Several,
     environment: &Environment,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
-    ask(one, "Destroy", "destroyed", environment, output)
+    ask(several, "Destroy", "destroyed", environment, output)
 }
 
 pub(super) fn suspend(
-    one: &One,
+    several: &Several,
     environment: &Environment,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
-    ask(one, "Suspend", "suspended", environment, output)
+    ask(several, "Suspend", "suspended", environment, output)
 }
 
 pub(super) fn resume(
-    one: &One,
+    several: &Several,
     environment: &Environment,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
-    ask(one, "Resume", "resumed", environment, output)
+    ask(several, "Resume", "resumed", environment, output)
 }
 
 fn ask(
-    one: &One,
+    several: &Several,
     method: &str,
     done: &str,
     environment: &Environment,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
-    let name = super::domain(&one.name, environment)?;
-    let run = environment.directories.run_of(&name)?;
-    super::ask(&run, |mut client| client.call(method, json!({})))
-        .map_err(|error| asked(&name, error))?;
-    output.say(format_args!("Domain '{name}' {done}"));
-    Ok(Exit::Done)
+    super::each::run(&several.names, environment, output, |name, output| {
+        let run = environment.directories.run_of(name)?;
+        super::ask(&run, |mut client| client.call(method, json!({})))
+            .map_err(|error| asked(name, error))?;
+        output.say(format_args!("Domain '{name}' {done}"));
+        Ok(())
+    })
 }
 
 /// Why a supervisor did not do what was asked, in a sentence about the domain.

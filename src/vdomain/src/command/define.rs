@@ -6,6 +6,7 @@ use store::{Change, Definitions, Name};
 
 use crate::arguments::{Define, Reading};
 use crate::document::{Completed, Document};
+use crate::domains;
 use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -67,13 +68,7 @@ pub(super) fn load(
     world: &World,
     reading: &Reading,
 ) -> Result<Completed, Failure> {
-    let definitions = Definitions::new(&environment.directories.definitions);
-    let bytes = definitions
-        .read(name)?
-        .ok_or_else(|| Failure::state(format!("domain '{name}' runs, but is not defined")))?;
-    Document::from_bytes(&definitions.path(name).display().to_string(), bytes)?.complete(
-        world,
-        Mode::Reload,
-        reading,
-    )
+    let path = Definitions::new(&environment.directories.definitions).path(name);
+    let bytes = domains::stored(name, environment)?;
+    Document::from_bytes(&path.display().to_string(), bytes)?.complete(world, Mode::Reload, reading)
 }

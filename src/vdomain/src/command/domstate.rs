@@ -5,21 +5,24 @@ use store::Name;
 use supervisor::GuestState;
 use supervisor::client::AskError;
 
-use crate::arguments::Reporting;
+use crate::arguments::Domstate;
 use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
 
 pub(super) fn run(
-    arguments: &Reporting,
+    arguments: &Domstate,
     environment: &Environment,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
-    let name = super::domain(&arguments.name, environment)?;
+    let name = super::domain_to_read(&arguments.domain.name, environment)?;
     let (state, reason) = of(&name, environment)?;
     if arguments.json {
         output.json(&json!({ "name": name.as_str(), "state": state, "reason": reason }))?;
+    } else if arguments.reason {
+        let reason = reason.as_deref().unwrap_or("unknown");
+        output.text(&format!("{state} ({})\n", in_words(reason)))?;
     } else {
         output.text(&format!("{state}\n"))?;
     }
@@ -36,5 +39,28 @@ pub(super) fn of(
         Ok((state, reason)) => Ok((state, Some(reason))),
         Err(AskError::NotRunning) => Ok((GuestState::ShutOff.to_string(), None)),
         Err(error) => Err(super::control::asked(name, error)),
+    }
+}
+
+/// A reason as virsh prints it.
+///
+/// libvirt: `virshDomainStateReasonToString` in `tools/virsh-domain-monitor.c`.
+fn in_words(reason: &str) -> String {
+    match reason {
+        "io-error" => "I/O error".to_owned(),
+        "started-paused" => "starting up".to_owned(),
+        "wakeup" => "event wakeup".to_owned(),
+        other => other.replace('-', " "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_those_of_virsh() {
+        assert_eq!(in_words("io-error"), "I/O error");
+        assert_eq!(in_words("booted"), "booted");
     }
 }

@@ -1,12 +1,11 @@
 //! `list`: list domains.
 
-use std::collections::BTreeSet;
-
 use serde_json::{Value, json};
-use store::{Definitions, Name, RunDirectory};
+use store::{Definitions, Name};
 use supervisor::status::Status;
 
 use crate::arguments::List;
+use crate::domains::Domains;
 use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -26,18 +25,16 @@ pub(super) fn run(
     environment: &Environment,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
-    let defined: BTreeSet<Name> =
-        Definitions::new(&environment.directories.definitions).list()?.into_iter().collect();
-    let mut names = defined.clone();
-    names.extend(RunDirectory::list(&environment.directories.run)?);
+    let domains = Domains::read(environment)?;
+    let definitions = Definitions::new(&environment.directories.definitions);
     let mut rows = Vec::new();
-    for name in names {
-        let (state, reason) = super::domstate::of(&name, environment)?;
-        let persistent = defined.contains(&name);
-        if reason.is_some() || (arguments.all && persistent) {
-            let run = environment.directories.run_of(&name)?;
+    for name in domains.names() {
+        let (state, reason) = super::domstate::of(name, environment)?;
+        let persistent = definitions.path(name).exists();
+        if is_wanted(arguments, reason.is_some(), persistent) {
+            let run = environment.directories.run_of(name)?;
             let id = reason.and_then(|_| Some(Status::read(&run)?.qemu?.pid));
-            rows.push(Row { name, id, state, persistent });
+            rows.push(Row { name: name.clone(), id, state, persistent });
         }
     }
     // Running ones first, as virsh lists them.
@@ -46,10 +43,20 @@ pub(super) fn run(
         format!("{:#}\n", rows.iter().map(json).collect::<Value>())
     } else if arguments.name {
         rows.iter().map(|row| format!("{}\n", row.name)).collect()
+    } else if arguments.uuid {
+        rows.iter().filter_map(|row| Some(format!("{}\n", domains.uuid(&row.name)?))).collect()
     } else {
         table(["Id", "Name", "State"], &rows.iter().map(cells).collect::<Vec<_>>())
     })?;
     Ok(Exit::Done)
+}
+
+/// Whether a domain is one of those that are asked for.
+fn is_wanted(arguments: &List, runs: bool, persistent: bool) -> bool {
+    let by_state = if runs { !arguments.inactive } else { arguments.all || arguments.inactive };
+    let by_definition = if persistent { !arguments.transient } else { !arguments.persistent };
+    // One that ended just now and was never defined is not a domain any more.
+    by_state && by_definition && (runs || persistent)
 }
 
 fn json(row: &Row) -> Value {

@@ -4,9 +4,14 @@ mod capabilities;
 mod console;
 mod control;
 mod define;
+mod dominfo;
+mod domrename;
 mod domstate;
 mod dumpxml;
+mod each;
+mod edit;
 mod format;
+mod identity;
 mod list;
 mod plan;
 mod start;
@@ -16,11 +21,12 @@ mod validate;
 
 use std::path::Path;
 
-use store::{Definitions, Name, RunDirectory};
+use store::{Name, RunDirectory};
 use supervisor::Client;
 use supervisor::client::AskError;
 
 use crate::arguments::Command;
+use crate::domains::{Domains, Naming};
 use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -34,15 +40,21 @@ pub(crate) fn run(
 ) -> Result<Exit, Failure> {
     match command {
         Command::Define(arguments) => define::run(&arguments, environment, output),
+        Command::Edit(one) => edit::run(&one, environment, output),
+        Command::Domrename(arguments) => domrename::run(&arguments, environment, output),
         Command::Undefine(arguments) => undefine::run(&arguments, environment, output),
         Command::Start(arguments) => start::run(&arguments, environment, output),
         Command::List(arguments) => list::run(&arguments, environment, output),
         Command::Dumpxml(arguments) => dumpxml::run(&arguments, environment, output),
         Command::Domstate(arguments) => domstate::run(&arguments, environment, output),
-        Command::Shutdown(one) => control::shutdown(&one, environment, output),
-        Command::Destroy(one) => control::destroy(&one, environment, output),
-        Command::Suspend(one) => control::suspend(&one, environment, output),
-        Command::Resume(one) => control::resume(&one, environment, output),
+        Command::Dominfo(arguments) => dominfo::run(&arguments, environment, output),
+        Command::Domuuid(one) => identity::domuuid(&one, environment, output),
+        Command::Domname(one) => identity::domname(&one, environment, output),
+        Command::Domid(one) => identity::domid(&one, environment, output),
+        Command::Shutdown(several) => control::shutdown(&several, environment, output),
+        Command::Destroy(several) => control::destroy(&several, environment, output),
+        Command::Suspend(several) => control::suspend(&several, environment, output),
+        Command::Resume(several) => control::resume(&several, environment, output),
         Command::Console(one) => console::run(&one, environment, output),
         Command::Format(arguments) => format::run(&arguments, environment, output),
         Command::Plan(arguments) => plan::run(&arguments, environment, output),
@@ -78,13 +90,12 @@ fn connect(run: &RunDirectory) -> Result<Client, AskError> {
     }
 }
 
-/// The domain of this name, defined or running.
-fn domain(name: &str, environment: &Environment) -> Result<Name, Failure> {
-    let definitions = Definitions::new(&environment.directories.definitions);
-    let mut known = definitions.list()?;
-    known.extend(RunDirectory::list(&environment.directories.run)?);
-    match known.iter().find(|known| known.as_str() == name) {
-        Some(name) => Ok(name.clone()),
-        None => Err(Failure::no_domain(name, &known)),
-    }
+/// The domain that a word means, defined or running.
+fn domain(word: &str, environment: &Environment) -> Result<Name, Failure> {
+    Domains::read(environment)?.find(word, Naming::Whole)
+}
+
+/// The same for what only looks: the beginning of a name is enough, where no other begins like that.
+fn domain_to_read(word: &str, environment: &Environment) -> Result<Name, Failure> {
+    Domains::read(environment)?.find(word, Naming::Prefix)
 }

@@ -26,7 +26,7 @@ pub(super) fn run(
         let mode = super::format::mode(arguments.reload);
         Document::read(Path::new(subject))?.complete(&world, mode, &arguments.reading)?
     } else {
-        let name = super::domain(subject, environment)?;
+        let name = super::domain_to_read(subject, environment)?;
         super::define::load(&name, environment, &world, &arguments.reading)?
     };
     completed.say(output);

@@ -1,4 +1,4 @@
-//! `start`: start a domain.
+//! `start`: start domains.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use store::Name;
 use supervisor::request::{Lifecycle, Request};
 use supervisor::{Client, StartError};
 
-use crate::arguments::Start;
+use crate::arguments::{StartArguments, Starting};
 use crate::document::Completed;
 use crate::environment::Environment;
 use crate::exit::Exit;
@@ -21,40 +21,71 @@ use crate::world::World;
 const FOR_HELPERS: &[&str] = &["PATH", "HOME", "TMPDIR", "XDG_RUNTIME_DIR", "XDG_DATA_HOME"];
 
 pub(super) fn run(
-    arguments: &Start,
+    arguments: &StartArguments,
     environment: &Environment,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
-    let name = super::domain(&arguments.name, environment)?;
-    let world = World::here(environment);
-    let completed = super::define::load(&name, environment, &world, &arguments.reading)?;
+    let starting = &arguments.start;
+    let names = &arguments.domains.names;
+    if starting.console && names.len() > 1 {
+        return Err(Failure::usage("--console is for one domain, and there are several"));
+    }
+    let mut connected = Exit::Done;
+    let started = super::each::run(names, environment, output, |name, output| {
+        let world = World::here(environment);
+        let completed = super::define::load(name, environment, &world, &starting.reading)?;
+        launch(name, &completed, &world, starting, environment, output)
+    })?;
+    if starting.console {
+        let name = super::domain(&names[0], environment)?;
+        connected = connect(&name, starting, environment, output)?;
+    }
+    Ok(if started == Exit::Done { connected } else { started })
+}
+
+/// Starts a guest from a completed document.
+pub(super) fn launch(
+    name: &Name,
+    completed: &Completed,
+    world: &World,
+    starting: &Starting,
+    environment: &Environment,
+    output: &mut Output,
+) -> Result<(), Failure> {
     output.problems(&completed.source, &completed.warnings);
     let capabilities = world.capabilities(&completed.domain)?;
     let problems = start_problems(&completed.domain, &capabilities, &world.host);
     if !problems.is_empty() {
-        return Err(Failure::Document { source: completed.source, problems });
+        return Err(Failure::Document { source: completed.source.clone(), problems });
     }
     // A console that is connected before the guest runs misses nothing.
     let options =
-        Options { paused: arguments.paused || arguments.console, strict: arguments.reading.strict };
-    let plan = super::plan::make(&completed, &world, &options, output)?;
+        Options { paused: starting.paused || starting.console, strict: starting.reading.strict };
+    let plan = super::plan::make(completed, world, &options, output)?;
     for note in &plan.notes {
         output.say(note);
     }
-    let request = request(&name, &completed, plan, environment);
+    let request = request(name, completed, plan, environment);
     supervisor::start(Path::new(super::THIS_PROGRAM), &request).map_err(|error| match error {
         StartError::Running(_) => Failure::state(error),
         other => Failure::refused(other),
     })?;
     output.say(format_args!("Domain '{name}' started"));
-    if arguments.console {
-        let run = environment.directories.run_of(&name)?;
-        let resume = !arguments.paused;
-        return super::console::attach(&run, output, |client: &mut Client| {
-            if resume { client.call("Resume", json!({})).map(|_| ()) } else { Ok(()) }
-        });
-    }
-    Ok(Exit::Done)
+    Ok(())
+}
+
+/// Connects to the console of a guest that was started for that, and lets it run.
+pub(super) fn connect(
+    name: &Name,
+    starting: &Starting,
+    environment: &Environment,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
+    let run = environment.directories.run_of(name)?;
+    let resume = !starting.paused;
+    super::console::attach(&run, output, |client: &mut Client| {
+        if resume { client.call("Resume", json!({})).map(|_| ()) } else { Ok(()) }
+    })
 }
 
 fn request(
