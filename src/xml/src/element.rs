@@ -5,8 +5,10 @@ use std::ops::Range;
 use base::{BadValue, words};
 use roxmltree::{Attribute, Node};
 
+use crate::grammar::{Grammar, Pattern};
 use crate::problem::{Origin, Part, Problem, Severity, sort_problems};
 use crate::source::UNDECLARED;
+use crate::stray::{Places, Stray};
 
 /// An XML namespace whose elements are modelled, under the prefix that is used for it here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -212,18 +214,17 @@ impl<'a> Cursor<'a> {
             if attribute.namespace().is_none() && self.ignored.contains(&name) {
                 continue;
             }
-            let part = Part::AttributeName(name.to_owned());
-            let mut problem = if self.unused.contains(&name) {
-                Problem::warning(
-                    origin,
-                    part,
-                    format!("'{name}' has no effect on this <{element}>"),
-                )
+            let message = if self.unused.contains(&name) {
+                format!("'{name}' has no effect on this <{element}>")
             } else {
-                Problem::warning(origin, part, format!("unknown attribute '{name}' in <{element}>"))
+                format!("unknown attribute '{name}' in <{element}>")
             };
+            let part = Part::AttributeName(name.to_owned());
+            let mut problem = Problem::warning(origin, part, message);
             if let Some(near) = words::nearest(self.known_attributes.iter().copied(), name) {
                 problem = problem.help(format!("did you mean '{near}'?"));
+            } else if attribute.namespace().is_none() && !self.unused.contains(&name) {
+                reader.stray(self.el, Stray::Attribute(name.to_owned()));
             }
             reader.problems.push(problem);
         }
@@ -247,6 +248,8 @@ impl<'a> Cursor<'a> {
             };
             if let Some(near) = words::nearest(self.known_children.iter().copied(), name) {
                 problem = problem.help(format!("did you mean <{near}>?"));
+            } else if child.node.tag_name().namespace().is_none() && !self.unused.contains(&name) {
+                reader.stray(self.el, Stray::Element(name.to_owned()));
             }
             reader.problems.push(problem);
         }
@@ -261,6 +264,8 @@ impl<'a> Cursor<'a> {
 #[derive(Debug, Default)]
 pub struct Reader {
     problems: Vec<Problem>,
+    /// The problems, by number, that are about a name unknown in the element at a path.
+    strays: Vec<(usize, Vec<String>, Stray)>,
 }
 
 impl Reader {
@@ -297,6 +302,29 @@ impl Reader {
             help: bad.near.map(|near| format!("did you mean '{near}'?")),
         };
         self.push(problem);
+    }
+
+    /// Notes that the problem that is pushed next is about a name unknown in `el`.
+    fn stray(&mut self, el: El<'_>, stray: Stray) {
+        let around = el.node.ancestors().filter(Node::is_element);
+        let mut path: Vec<_> = around.map(|node| node.tag_name().name().to_owned()).collect();
+        path.pop();
+        path.reverse();
+        self.strays.push((self.problems.len(), path, stray));
+    }
+
+    /// Says of each unknown name where in the root element, whose content `make` describes, it
+    /// belongs.
+    pub(crate) fn place_strays(&mut self, make: fn(&mut Grammar) -> Pattern) {
+        if self.strays.is_empty() {
+            return;
+        }
+        let mut grammar = Grammar::default();
+        let content = make(&mut grammar);
+        let places = Places::of(&grammar, &content);
+        for (problem, path, stray) in self.strays.drain(..) {
+            self.problems[problem].help = places.help(&stray, &path);
+        }
     }
 
     /// How many errors were noted so far.

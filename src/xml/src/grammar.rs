@@ -58,12 +58,17 @@ impl Grammar {
         Pattern::Ref(name)
     }
 
+    /// The definition `name`.
+    pub(crate) fn definition(&self, name: &str) -> Option<&Pattern> {
+        self.definitions.get(name)?.as_ref()
+    }
+
     /// The variants of a choice, behind its name and documentation; `None` for anything else.
     fn variants<'a>(&'a self, pattern: &'a Pattern) -> Option<&'a [Pattern]> {
         match pattern {
             Pattern::Choice(variants) => Some(variants),
             Pattern::Documented(_, inner) => self.variants(inner),
-            Pattern::Ref(name) => self.variants(self.definitions.get(name)?.as_ref()?),
+            Pattern::Ref(name) => self.variants(self.definition(name)?),
             _ => None,
         }
     }
@@ -78,10 +83,9 @@ impl Grammar {
             Pattern::Interleave(parts) | Pattern::Choice(parts) => {
                 parts.iter().flat_map(|part| self.elements(part)).collect()
             }
-            Pattern::Ref(name) => match self.definitions.get(name) {
-                Some(Some(definition)) => self.elements(definition),
-                _ => BTreeSet::new(),
-            },
+            Pattern::Ref(name) => {
+                self.definition(name).map(|inner| self.elements(inner)).unwrap_or_default()
+            }
             Pattern::Empty | Pattern::Anything | Pattern::Data(_) | Pattern::Attribute(..) => {
                 BTreeSet::new()
             }
@@ -98,10 +102,9 @@ impl Grammar {
             Pattern::Interleave(parts) | Pattern::Choice(parts) => {
                 parts.iter().flat_map(|part| self.attributes(part)).collect()
             }
-            Pattern::Ref(name) => match self.definitions.get(name) {
-                Some(Some(definition)) => self.attributes(definition),
-                _ => BTreeSet::new(),
-            },
+            Pattern::Ref(name) => {
+                self.definition(name).map(|inner| self.attributes(inner)).unwrap_or_default()
+            }
             Pattern::Empty | Pattern::Anything | Pattern::Data(_) | Pattern::Element(..) => {
                 BTreeSet::new()
             }
@@ -179,7 +182,7 @@ fn ignored(names: &[&'static str], beside: &[Pattern], grammar: &Grammar) -> Vec
 }
 
 /// What the schema says of names that are neither kept nor reported.
-const IGNORED: &str = "Not read: part of the state of a running guest.";
+pub(crate) const IGNORED: &str = "Not read: part of the state of a running guest.";
 
 /// What a struct adds to the element that flattens it, asking for the fields in `with`.
 pub fn of_flattened(

@@ -106,6 +106,7 @@ pub mod grammar;
 mod model;
 mod problem;
 mod source;
+mod stray;
 mod subtree;
 mod tag;
 pub mod walk;
@@ -148,6 +149,7 @@ pub fn read<T: Xml>(
         return Err(reader.into_problems());
     }
     let value = T::read(el, &mut reader);
+    reader.place_strays(T::pattern);
     let problems = reader.into_problems();
     match value {
         Some(value) if !problems.iter().any(Problem::is_error) => Ok((value, problems)),

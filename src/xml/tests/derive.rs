@@ -374,6 +374,17 @@ fn unknown_names_are_reported_with_their_place_and_a_guess() {
 }
 
 #[test]
+fn names_at_the_wrong_place_are_told_where_they_belong() {
+    assert_eq!(
+        problems("<disk cache='none'>\n  <driver name='q'><queue id='1'/></driver></disk>"),
+        [
+            "1:7: unknown attribute 'cache' in <disk>; it belongs to <driver>",
+            "2:20: unknown element <queue> in <driver>; it belongs into <queues>",
+        ]
+    );
+}
+
+#[test]
 fn what_a_condition_leaves_unread_is_reported_as_without_effect() {
     assert_eq!(problems("<disk tray='on'/>"), ["1:7: 'tray' has no effect on this <disk>"]);
 }
