@@ -14,6 +14,7 @@ mod machine;
 mod running;
 
 mod boot;
+mod changes;
 mod console;
 mod disks;
 mod lifecycle;

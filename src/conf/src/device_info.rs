@@ -15,9 +15,10 @@ pub struct DeviceInfo {
     /// When the firmware tries to boot from it.
     #[xml(child, on_request)]
     pub boot: Option<Boot>,
-    /// A name given by the user. Absent: completion of a start gives libvirt's name.
+    /// Its name: one given by the user, or, of a running guest, libvirt's. Absent: a start gives it
+    /// libvirt's.
     #[xml(attribute_child = "name")]
-    pub alias: Option<UserAlias>,
+    pub alias: Option<Alias>,
     /// Of a USB 1 companion: the first port of its USB 2 controller that it serves.
     #[xml(attribute_child = "startport", on_request)]
     pub master: Option<u32>,
@@ -53,23 +54,36 @@ pub struct Boot {
     pub loadparm: Option<String>,
 }
 
-/// A device name that starts with `ua-`; others are not kept.
-///
-/// libvirt: `virDomainDeviceAliasIsUserAlias`.
+/// The name of a device, by which QEMU knows it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct UserAlias(String);
+pub struct Alias(String);
 
-impl UserAlias {
+impl Alias {
+    /// The name that a device has while the guest runs.
+    pub fn of_running(name: impl Into<String>) -> Self {
+        Self(name.into())
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether the user gave it. What is stored keeps no others.
+    ///
+    /// libvirt: `virDomainDeviceAliasIsAlias`.
+    pub fn is_of_user(&self) -> bool {
+        self.0.starts_with("ua-")
+    }
 }
 
-impl Value for UserAlias {
+impl Value for Alias {
     fn parse(text: &str) -> Result<Option<Self>, BadValue> {
-        let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        Ok((text.starts_with("ua-") && text.chars().all(allowed)).then(|| Self(text.to_owned())))
+        // QEMU calls a companion of a USB 2 controller `usb`, and the first bus `pcie.0`.
+        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        let alias = Self(text.to_owned());
+        let is_taken = text.chars().all(allowed) && !(alias.is_of_user() && text.contains('.'));
+        Ok((is_taken && !text.is_empty()).then_some(alias))
     }
 
     fn write(&self, out: &mut String) {

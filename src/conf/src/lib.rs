@@ -43,7 +43,7 @@ pub mod vcpu;
 pub use device::Devices;
 pub use device_info::DeviceInfo;
 pub use domain::{Domain, DomainType};
-pub use parse::{parse, print, schema};
+pub use parse::{parse, parse_device, parse_live, print, schema};
 pub use printed::printed;
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! From a document to a [`Domain`] and back, and the schema of both.
 
-use xml::{Grammar, Namespace, Problem, Source, Tag, Xml};
+use base::words::Words as _;
+use xml::{Grammar, Namespace, Origin, Part, Problem, Source, Tag, Xml};
 
+use crate::device::{DeviceKind, Devices};
 use crate::domain::Domain;
 use crate::printed::printed;
 use crate::qemu_namespace::NAMESPACES;
@@ -18,6 +20,18 @@ use crate::step::{
 /// # Errors
 /// Every problem that was found, warnings included, when one of them is an error.
 pub fn parse(source: &Source) -> Result<(Domain, Vec<Problem>), Vec<Problem>> {
+    let (mut domain, problems) = parse_live(source)?;
+    domain.devices.forget_given_aliases();
+    Ok((domain, problems))
+}
+
+/// Reads the document of a running guest, whose devices keep the names that QEMU knows them by.
+///
+/// libvirt: `virDomainDefParse` without `VIR_DOMAIN_DEF_PARSE_INACTIVE`.
+///
+/// # Errors
+/// As for [`parse`].
+pub fn parse_live(source: &Source) -> Result<(Domain, Vec<Problem>), Vec<Problem>> {
     let (mut domain, mut problems) = xml::read::<Domain>(source, "domain", NAMESPACES)?;
     problems.extend(seclabel_models::check(&domain));
     problems.extend(iothread_ids::run(&mut domain));
@@ -29,6 +43,25 @@ pub fn parse(source: &Source) -> Result<(Domain, Vec<Problem>), Vec<Problem>> {
     problems.extend(sysinfo_uuid::run(&mut domain));
     xml::sort_problems(&mut problems);
     if problems.iter().any(Problem::is_error) { Err(problems) } else { Ok((domain, problems)) }
+}
+
+/// Reads the document of one device: an element as it stands in `<devices>`. What comes back has that
+/// one device.
+///
+/// libvirt: `virDomainDeviceDefParse`.
+///
+/// # Errors
+/// Every problem that was found, warnings included, when one of them is an error.
+pub fn parse_device(source: &Source) -> Result<(Devices, Vec<Problem>), Vec<Problem>> {
+    let name = source.root().map_err(|problem| vec![problem])?;
+    let (devices, problems) =
+        Devices::read_one(source, &name, NAMESPACES).unwrap_or_else(|| {
+            let kinds = DeviceKind::ALL.iter().map(ToString::to_string).collect::<Vec<_>>();
+            let problem =
+                Problem::error(Origin::None, Part::Byte(0), format!("<{name}> is no device"));
+            Err(vec![problem.expected(format!("one of: {}", kinds.join(", ")))])
+        })?;
+    Ok((devices, problems))
 }
 
 /// Prints a domain as libvirt prints that of a guest that does not run, secrets included.

@@ -8,6 +8,7 @@ use conf::device::controller::{Controller, ControllerKind, PciModel, ScsiModel};
 use conf::device::disk::Bus;
 use conf::device::memory_device::MemoryModel;
 use conf::device::{Device, DeviceId, DeviceKind, Disk};
+use conf::device_info::Alias;
 
 use crate::machine::Family;
 
@@ -27,13 +28,14 @@ pub struct Aliases {
 }
 
 impl Aliases {
-    /// Gives each device its id: the user's, if it has one, else libvirt's.
+    /// Gives each device its id: the one it has, which is the user's or that of a running guest, else
+    /// libvirt's, which is none that another device has.
     pub fn assign(domain: &Domain) -> Self {
         let mut aliases = Self::default();
-        let mut free: BTreeMap<&'static str, usize> = BTreeMap::new();
+        let mut free = numbers_in_use(domain);
         for (id, device) in domain.devices.iter() {
             let mut next = |prefix: &'static str| {
-                let number = free.entry(prefix).or_default();
+                let number = free.entry(prefix.to_owned()).or_default();
                 *number += 1;
                 format!("{prefix}{}", *number - 1)
             };
@@ -62,7 +64,7 @@ impl Aliases {
                     (MemoryModel::VirtioMem(_), _) => next("virtiomem"),
                     (MemoryModel::SgxEpc(_), _) => next("epc"),
                 },
-                (None, _) => by_position(id),
+                (None, _) => by_position(id, &free),
             };
             if let Device::Controller(controller) = device {
                 aliases.note_bus(controller, &alias);
@@ -152,13 +154,46 @@ fn named(buses: &BTreeMap<u32, String>, index: u32, prefix: &str) -> String {
     buses.get(&index).cloned().unwrap_or_else(|| format!("{prefix}{index}"))
 }
 
-/// The id of a device that is counted by its position, or of which there is only one.
-fn by_position(DeviceId { kind, pos }: DeviceId) -> String {
+/// By what the ids begin with that the devices of a running guest have: one more than the highest
+/// number behind it.
+///
+/// libvirt: `qemuDomainDeviceAliasIndex` and its callers.
+fn numbers_in_use(domain: &Domain) -> BTreeMap<String, usize> {
+    let mut free: BTreeMap<String, usize> = BTreeMap::new();
+    let given = domain.devices.iter().filter_map(|(_, device)| device.info()?.alias.as_ref());
+    for alias in given.filter(|alias| !alias.is_of_user()) {
+        let prefix = alias.as_str().trim_end_matches(|c: char| c.is_ascii_digit());
+        if let Ok(number) = alias.as_str()[prefix.len()..].parse::<usize>() {
+            let next = free.entry(prefix.to_owned()).or_default();
+            *next = (*next).max(number.saturating_add(1));
+        }
+    }
+    free
+}
+
+/// The id of a device that is counted by its position, or of which there is only one. Those that a
+/// running guest got later come behind all others.
+fn by_position(DeviceId { kind, pos }: DeviceId, free: &BTreeMap<String, usize>) -> String {
     match kind {
         DeviceKind::Pstore | DeviceKind::Iommu | DeviceKind::Vsock => format!("{kind}0"),
         DeviceKind::Memballoon => "balloon0".to_owned(),
-        kind => format!("{kind}{pos}"),
+        kind => {
+            let number = free.get(&kind.to_string()).map_or(pos, |next| pos.max(*next));
+            format!("{kind}{number}")
+        }
     }
+}
+
+/// The domain as that of a running guest: each device has the name by which QEMU knows it.
+pub fn of_running(domain: &Domain) -> Domain {
+    let aliases = Aliases::assign(domain);
+    let mut domain = domain.clone();
+    for (id, alias) in aliases.devices {
+        if let Some(info) = domain.devices.info_mut(id) {
+            info.alias = Some(Alias::of_running(alias));
+        }
+    }
+    domain
 }
 
 /// libvirt: `qemuAssignDeviceDiskAlias`.

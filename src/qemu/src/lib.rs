@@ -16,6 +16,7 @@ pub mod address;
 pub mod alias;
 pub mod answers;
 pub mod capabilities;
+pub mod change;
 pub mod complete;
 mod cpu_model;
 pub mod firmware;
@@ -27,6 +28,7 @@ pub mod validate;
 
 pub use answers::{Answer, Answers, Question};
 pub use capabilities::Capabilities;
+pub use change::Change;
 pub use complete::{CompleteDomain, Completion, Mode, complete};
 pub use host::Host;
 pub use plan::Plan;

@@ -51,6 +51,11 @@ impl RunDirectory {
         self.path.join("domain.xml")
     }
 
+    /// What the guest's QEMU was told to have.
+    pub fn inventory(&self) -> PathBuf {
+        self.path.join("inventory.json")
+    }
+
     /// What a supervisor must know to take the guest over.
     pub fn status(&self) -> PathBuf {
         self.path.join("status.json")

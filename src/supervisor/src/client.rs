@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use store::RunDirectory;
 use sys::runtime::{self, Socket};
 
+use crate::change::Order;
 use crate::description::Description;
 use crate::varlink::{Call, Connection, Reply};
 
@@ -32,6 +33,9 @@ pub enum AskError {
     /// QEMU refused.
     #[error("{0}")]
     Refused(String),
+    /// The guest has changed since the change was decided on.
+    #[error("the guest has changed meanwhile")]
+    Changed,
     /// No reply came in time.
     #[error("its supervisor did not reply within {LIMIT:?}; what became of it is not known")]
     TimedOut,
@@ -91,6 +95,16 @@ impl Client {
         let reply = self.call("GetConsoles", json!({}))?;
         let consoles = reply["consoles"].as_array().cloned().unwrap_or_default();
         Ok(consoles.iter().map(|path| path.as_str().map(PathBuf::from)).collect())
+    }
+
+    /// Changes the guest's devices. `false`: the guest has not let go of a device yet.
+    ///
+    /// # Errors
+    /// See [`AskError`].
+    pub fn change(&mut self, order: &Order) -> Result<bool, AskError> {
+        let parameters = serde_json::to_value(order).map_err(io::Error::from)?;
+        let reply = self.call("Change", parameters)?;
+        Ok(reply["done"] == true)
     }
 
     /// Waits until the supervisor is gone, and with it everything of the guest; not for ever, as a
@@ -157,6 +171,7 @@ fn understand(reply: Option<Reply>) -> Result<Value, AskError> {
         Some("org.vdomain.Domain.Gone" | "io.systemd.MachineInstance.NotConnected") => {
             Err(AskError::NotRunning)
         }
+        Some("org.vdomain.Domain.Changed") => Err(AskError::Changed),
         Some("org.vdomain.Domain.WrongState") => Err(AskError::WrongState(text("state"))),
         Some("org.vdomain.Domain.Refused") => Err(AskError::Refused(text("reason"))),
         Some(other) => Err(AskError::Refused(format!("it said {other}"))),

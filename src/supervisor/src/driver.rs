@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use sys::process::Signal;
 use sys::runtime;
 
+use crate::change::{self, Changes};
 use crate::control::{Answer, Asked, Problem, Request};
 use crate::launch::Guest;
 use crate::state::{GuestState, Reason, from_run_state};
@@ -29,6 +30,8 @@ enum Wakeup {
     Asked(Asked),
     /// QEMU says that something happened.
     Qmp(Notice),
+    /// Somebody has waited long enough for the guest to let go of a device.
+    Deadline,
     /// The connection to QEMU has ended.
     Disconnected,
 }
@@ -45,10 +48,11 @@ enum Next {
 ///
 /// # Cancel safety
 /// Not to be dropped: the guest would go on without a supervisor.
-pub async fn watch(guest: Guest) {
+pub async fn watch(mut guest: Guest) {
     // What happened while nobody watched is seen in the state.
     let due = due_in(guest.state);
-    let mut watch = Watch { guest, pending: None, due };
+    let changes = Changes::resume(&mut guest).await;
+    let mut watch = Watch { guest, pending: None, due, changes };
     let asked = loop {
         if let Next::End(asked) = watch.do_what_is_due().await {
             break asked;
@@ -57,10 +61,16 @@ pub async fn watch(guest: Guest) {
             Wakeup::Asked(asked) => watch.answer(asked).await,
             Wakeup::Qmp(Notice::Event(event)) => {
                 watch.take_in(&event);
+                watch.changes.take_in(&event, &mut watch.guest).await;
                 Next::Watch
             }
             Wakeup::Qmp(Notice::Missed(_)) => {
                 watch.ask_for_state().await;
+                watch.changes.look(&mut watch.guest).await;
+                Next::Watch
+            }
+            Wakeup::Deadline => {
+                watch.changes.give_up();
                 Next::Watch
             }
             Wakeup::Disconnected => Next::End(None),
@@ -78,6 +88,8 @@ struct Watch {
     pending: Option<Reason>,
     /// What the document says is to be done about, and has not been done yet.
     due: Option<Due>,
+    /// Changes of its devices that are under way.
+    changes: Changes,
 }
 
 /// What a guest did that its document says what to do about.
@@ -107,12 +119,20 @@ impl Watch {
             }
         };
         let happened = async { events.next().await.map_or(Wakeup::Disconnected, Wakeup::Qmp) };
-        runtime::or(happened, asked).await
+        let awake = runtime::or(happened, asked);
+        match self.changes.deadline() {
+            None => awake.await,
+            Some(deadline) => runtime::until(deadline, awake).await.unwrap_or(Wakeup::Deadline),
+        }
     }
 
     async fn answer(&mut self, asked: Asked) -> Next {
         let (state, reason) = self.guest.state;
         let done = || Ok(Answer::Done(json!({})));
+        if let Some(order) = change::order(&asked.request) {
+            self.changes.carry_out(&order, asked, &mut self.guest).await;
+            return Next::Watch;
+        }
         let answer = match asked.request {
             Request::GetState => {
                 Ok(Answer::Done(json!({ "state": state.to_string(), "reason": reason })))
@@ -137,7 +157,7 @@ impl Watch {
                 self.command("system_powerdown", None).await
             }
             Request::Destroy => return Next::End(Some(asked)),
-            Request::Suspend | Request::Resume | Request::Shutdown => {
+            Request::Suspend | Request::Resume | Request::Shutdown | Request::Change(_) => {
                 Err(Problem::WrongState(state))
             }
         };
@@ -258,7 +278,7 @@ impl Watch {
         self.guest.resources.clear();
         let others = self.still_asked();
         self.guest.control.close().await;
-        for asked in asked.into_iter().chain(others) {
+        for asked in asked.into_iter().chain(others).chain(self.changes.into_asked()) {
             let answer = match asked.request {
                 Request::Destroy | Request::Shutdown => Ok(Answer::Done(json!({}))),
                 _ => Err(Problem::Gone),

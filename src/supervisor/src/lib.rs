@@ -21,10 +21,12 @@
 //! ```
 
 pub mod adopt;
+pub mod change;
 pub mod client;
 pub mod control;
 pub mod description;
 pub mod driver;
+mod exchange;
 pub mod launch;
 pub mod request;
 pub mod start;

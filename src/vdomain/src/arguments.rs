@@ -1,11 +1,15 @@
 //! The command line: one struct for each command, whose doc comments are its help.
 
+mod devices;
 mod domains;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use devices::{
+    Affected, AttachDisk, AttachInterface, Changing, DetachDisk, DetachInterface, DeviceFile,
+};
 pub(crate) use domains::{
     Domstate, List, One, OneOf, Rename, Reporting, Several, StartArguments, Starting,
 };
@@ -58,6 +62,18 @@ pub(crate) enum Command {
     Suspend(Several),
     /// Let the processors of guests run on.
     Resume(Several),
+    /// Add a device to a domain.
+    AttachDevice(DeviceFile),
+    /// Take a device from a domain.
+    DetachDevice(DeviceFile),
+    /// Add a disk to a domain.
+    AttachDisk(Box<AttachDisk>),
+    /// Take a disk from a domain.
+    DetachDisk(DetachDisk),
+    /// Add a network interface to a domain.
+    AttachInterface(Box<AttachInterface>),
+    /// Take a network interface from a domain.
+    DetachInterface(DetachInterface),
     /// Connect to the console of a guest; ^] leaves.
     Console(One),
     /// Print what `define` would store.

@@ -40,6 +40,11 @@ pub(crate) struct Completed {
 impl Document {
     /// Reads a file; `-` is standard input.
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
+        Self::of(Self::source(path)?)
+    }
+
+    /// The text of a file; `-` is standard input.
+    pub(crate) fn source(path: &Path) -> Result<Source, Failure> {
         let name = path.display().to_string();
         let mut bytes = Vec::new();
         let read = if name == "-" {
@@ -50,13 +55,20 @@ impl Document {
         read.map_err(|error| {
             Failure::refused(format!("cannot read '{name}': {}", sys::reason(&error)))
         })?;
-        Self::from_bytes(&name, bytes)
+        decode(&name, bytes)
     }
 
     /// Reads a document that is in memory.
     pub(crate) fn from_bytes(name: &str, bytes: Vec<u8>) -> Result<Self, Failure> {
-        let source = Source::decode(name, bytes)
-            .map_err(|problem| Failure::refused(format!("{name}: {problem}")))?;
+        Self::of(decode(name, bytes)?)
+    }
+
+    /// The same document, whose elements are not told from those of another one that is read with it.
+    pub(crate) fn without_places(self) -> Result<Self, Failure> {
+        Self::of(self.source.without_places())
+    }
+
+    fn of(source: Source) -> Result<Self, Failure> {
         match conf::parse(&source) {
             Ok((domain, problems)) => Ok(Self { source, domain, problems }),
             Err(problems) => Err(Failure::Document { source, problems }),
@@ -105,6 +117,10 @@ impl Completed {
             output.say(made);
         }
     }
+}
+
+fn decode(name: &str, bytes: Vec<u8>) -> Result<Source, Failure> {
+    Source::decode(name, bytes).map_err(|problem| Failure::refused(format!("{name}: {problem}")))
 }
 
 fn as_error(problem: Problem) -> Problem {

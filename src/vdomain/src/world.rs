@@ -94,12 +94,17 @@ impl World {
 
     /// Looks at everything that planning a domain asks about, unless it is for another machine.
     pub(crate) fn answers(&self, domain: &CompleteDomain) -> Answers {
+        self.look(|answers| qemu::plan::questions(domain, &self.host, answers))
+    }
+
+    /// Looks at everything that is asked about, until nothing new is.
+    pub(crate) fn look(&self, questions: impl Fn(&Answers) -> Vec<Question>) -> Answers {
         let mut answers = Answers::default();
         if !self.here {
             return answers;
         }
         loop {
-            let open: Vec<Question> = qemu::plan::questions(domain, &self.host, &answers)
+            let open: Vec<Question> = questions(&answers)
                 .into_iter()
                 .filter(|question| answers.get(question).is_none())
                 .collect();

@@ -24,11 +24,17 @@ pub struct Namespace {
 pub struct El<'a> {
     node: Node<'a, 'a>,
     namespaces: &'static [Namespace],
+    has_place: bool,
 }
 
 impl<'a> El<'a> {
-    pub(crate) fn new(node: Node<'a, 'a>, namespaces: &'static [Namespace]) -> Self {
-        Self { node, namespaces }
+    /// The root of a document; `has_places` as of its source.
+    pub(crate) fn new(
+        node: Node<'a, 'a>,
+        namespaces: &'static [Namespace],
+        has_places: bool,
+    ) -> Self {
+        Self { node, namespaces, has_place: has_places }
     }
 
     /// The element in the parsed document.
@@ -62,7 +68,7 @@ impl<'a> El<'a> {
 
     /// Where it stands.
     pub fn origin(self) -> Origin {
-        Origin::Element(self.node.id().get())
+        if self.has_place { Origin::Element(self.node.id().get()) } else { Origin::None }
     }
 
     /// The attribute `name`, which must have no namespace.
@@ -76,8 +82,7 @@ impl<'a> El<'a> {
 
     /// Its child elements.
     pub fn children(self) -> impl Iterator<Item = Self> {
-        let namespaces = self.namespaces;
-        self.node.children().filter(Node::is_element).map(move |node| Self { node, namespaces })
+        self.node.children().filter(Node::is_element).map(move |node| Self { node, ..self })
     }
 
     /// The first child element called `name`.

@@ -136,7 +136,7 @@ pub fn read<T: Xml>(
     namespaces: &'static [Namespace],
 ) -> Result<(T, Vec<Problem>), Vec<Problem>> {
     let document = source.parse().map_err(|problem| vec![problem])?;
-    let el = El::new(document.root_element(), namespaces);
+    let el = El::new(document.root_element(), namespaces, source.has_places);
     let mut reader = Reader::default();
     if !el.is(root) {
         let message = match el.namespace() {
@@ -154,6 +154,29 @@ pub fn read<T: Xml>(
     match value {
         Some(value) if !problems.iter().any(Problem::is_error) => Ok((value, problems)),
         _ => Err(problems),
+    }
+}
+
+/// Whether a document says all that another one does: each element of `part` is in `all` at the same
+/// place, with the same text and each of its attributes, whatever else there is.
+pub fn says_all_of(all: &str, part: &str) -> bool {
+    fn says(all: roxmltree::Node<'_, '_>, part: roxmltree::Node<'_, '_>) -> bool {
+        let text = |node: roxmltree::Node<'_, '_>| node.text().map(str::trim).map(str::to_owned);
+        all.tag_name() == part.tag_name()
+            && text(part).is_none_or(|wanted| wanted.is_empty() || text(all) == Some(wanted))
+            && part.attributes().all(|attribute| {
+                all.attributes().any(|found| {
+                    found.name() == attribute.name() && found.value() == attribute.value()
+                })
+            })
+            && part
+                .children()
+                .filter(roxmltree::Node::is_element)
+                .all(|child| all.children().any(|other| other.is_element() && says(other, child)))
+    }
+    match (roxmltree::Document::parse(all), roxmltree::Document::parse(part)) {
+        (Ok(all), Ok(part)) => says(all.root_element(), part.root_element()),
+        _ => false,
     }
 }
 

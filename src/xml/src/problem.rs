@@ -15,6 +15,13 @@ pub enum Origin {
     Step(&'static str),
 }
 
+impl Origin {
+    /// Whether both are the same element of one source.
+    pub fn is_at(self, other: Self) -> bool {
+        matches!((self, other), (Self::Element(one), Self::Element(other)) if one == other)
+    }
+}
+
 impl PartialEq for Origin {
     fn eq(&self, _other: &Self) -> bool {
         true
@@ -97,6 +104,11 @@ impl Problem {
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
+    }
+
+    /// Whether it is about an element whose place is known.
+    pub fn has_place(&self) -> bool {
+        matches!(self.origin, Origin::Element(_))
     }
 
     /// Whether the document is not accepted because of it.

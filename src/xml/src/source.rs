@@ -37,6 +37,8 @@ pub struct Source {
     pub text: String,
     /// The text with declarations of all prefixes, if it was needed.
     declared: OnceLock<String>,
+    /// Whether its elements say where they stand.
+    pub(crate) has_places: bool,
 }
 
 /// A place in a [`Source`].
@@ -56,7 +58,21 @@ impl Source {
 
     /// A document that is text already.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { name: name.into(), text: text.into(), declared: OnceLock::new() }
+        Self { name: name.into(), text: text.into(), declared: OnceLock::new(), has_places: true }
+    }
+
+    /// The same document, of whose elements nobody is told the place: it was made by a program, and
+    /// what is to be said about it is said of another one that is read with it.
+    pub fn without_places(self) -> Self {
+        Self { has_places: false, ..self }
+    }
+
+    /// The name of the root element.
+    ///
+    /// # Errors
+    /// Where the document is malformed.
+    pub fn root(&self) -> Result<String, Problem> {
+        Ok(self.parse()?.root_element().tag_name().name().to_owned())
     }
 
     /// Decodes a document: UTF-8, or Latin-1 where it declares itself as that, as libvirt takes

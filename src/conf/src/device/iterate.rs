@@ -1,10 +1,11 @@
 //! All devices in one order, whatever their kind.
 
 use base::words;
-use xml::Origin;
+use xml::{Namespace, Origin, Problem, Source};
 
 use super::Devices;
 use crate::device_info::DeviceInfo;
+use crate::step::disk_order;
 
 /// One device among all: its kind, and its position among those of its kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,6 +51,20 @@ macro_rules! kinds {
                 }
             }
 
+            /// What it is.
+            pub fn kind(self) -> DeviceKind {
+                match self {
+                    $(Self::$kind(_) => DeviceKind::$kind),+
+                }
+            }
+
+            /// Its element, with a newline at the end.
+            pub fn to_xml(self) -> String {
+                match self {
+                    $(Self::$kind(device) => xml::print(device, $word)),+
+                }
+            }
+
             /// Its name and address, if devices of its kind have any.
             pub fn info(self) -> Option<&'a DeviceInfo> {
                 match self {
@@ -76,6 +91,41 @@ macro_rules! kinds {
             pub fn get(&self, id: DeviceId) -> Option<Device<'_>> {
                 match id.kind {
                     $(DeviceKind::$kind => self.$list.iter().nth(id.pos).map(Device::$kind)),+
+                }
+            }
+
+            /// Reads an element as one device; `None` if there are none of that name.
+            pub(crate) fn read_one(
+                source: &Source,
+                name: &str,
+                namespaces: &'static [Namespace],
+            ) -> Option<Read> {
+                match name {
+                    $($word => Some(xml::read::<super::$kind>(source, name, namespaces).map(
+                        |(device, problems)| {
+                            let mut devices = Self::default();
+                            devices.$list.add(device);
+                            (devices, problems)
+                        },
+                    )),)+
+                    _ => None,
+                }
+            }
+
+            /// Adds the devices of `more` at the end of each list.
+            fn append(&mut self, more: Self) -> Result<(), DeviceKind> {
+                $(for device in IntoIterator::into_iter(more.$list) {
+                    if !self.$list.add(device) {
+                        return Err(DeviceKind::$kind);
+                    }
+                })+
+                Ok(())
+            }
+
+            /// Takes a device out. Those of its kind behind it move up.
+            pub fn remove(&mut self, id: DeviceId) -> bool {
+                match id.kind {
+                    $(DeviceKind::$kind => self.$list.remove_at(id.pos).is_some()),+
                 }
             }
 
@@ -152,6 +202,65 @@ kinds! {
     Audio in audios = "audio",
     /// Locks held while the guest runs.
     Lease in leases = "lease",
+}
+
+/// What reading one device gives: a list of that device, and what is to be said about it.
+type Read = Result<(Devices, Vec<Problem>), Vec<Problem>>;
+
+/// A list of devices of one kind, or a place for one.
+trait List<T> {
+    /// Adds one at the end; `false` if there is no place.
+    fn add(&mut self, device: T) -> bool;
+
+    /// Takes one out.
+    fn remove_at(&mut self, pos: usize) -> Option<T>;
+}
+
+impl<T> List<T> for Vec<T> {
+    fn add(&mut self, device: T) -> bool {
+        self.push(device);
+        true
+    }
+
+    fn remove_at(&mut self, pos: usize) -> Option<T> {
+        (pos < self.len()).then(|| self.remove(pos))
+    }
+}
+
+impl<T> List<T> for Option<T> {
+    fn add(&mut self, device: T) -> bool {
+        let is_free = self.is_none();
+        self.get_or_insert(device);
+        is_free
+    }
+
+    fn remove_at(&mut self, pos: usize) -> Option<T> {
+        if pos == 0 { self.take() } else { None }
+    }
+}
+
+impl Devices {
+    /// Adds the devices of `more`, each at the place where reading it with the others would put it.
+    ///
+    /// # Errors
+    /// There can be only one of that kind, and there is.
+    pub fn insert(&mut self, more: Self) -> Result<(), DeviceKind> {
+        self.append(more)?;
+        disk_order::sort(&mut self.disks);
+        self.sort_controllers();
+        Ok(())
+    }
+
+    /// Forgets the names that devices have only while the guest runs.
+    pub fn forget_given_aliases(&mut self) {
+        let mut ids: Vec<DeviceId> = self.iter().map(|(id, _)| id).collect();
+        ids.push(DeviceId { kind: DeviceKind::Console, pos: 0 });
+        for id in ids {
+            if let Some(info) = self.info_mut(id) {
+                info.alias.take_if(|alias| !alias.is_of_user());
+            }
+        }
+    }
 }
 
 /// The kinds that have a name and an address.

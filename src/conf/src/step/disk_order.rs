@@ -8,8 +8,13 @@ use crate::domain::Domain;
 ///
 /// libvirt: `virDomainDiskInsert`, at the end of parsing each disk.
 pub fn run(domain: &mut Domain) {
-    for disk in std::mem::take(&mut domain.devices.disks) {
-        insert(&mut domain.devices.disks, disk);
+    sort(&mut domain.devices.disks);
+}
+
+/// The same, of a list of disks.
+pub(crate) fn sort(disks: &mut Vec<Disk>) {
+    for disk in std::mem::take(disks) {
+        insert(disks, disk);
     }
 }
 

@@ -12,7 +12,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
-use qemu::plan::{Access, Fd, Open, Plan};
+use qemu::plan::{Access, Fd, Open, VirtualFunction};
 use serde::{Deserialize, Serialize};
 
 use crate::helper::Running;
@@ -69,6 +69,20 @@ pub struct Made {
 }
 
 impl Made {
+    /// Adds what was made for something that came later.
+    pub fn add(&mut self, more: &Self) {
+        self.sockets.extend(more.sockets.iter().cloned());
+        self.links.extend(more.links.iter().cloned());
+        self.undo.extend(more.undo.iter().cloned());
+    }
+
+    /// Forgets what was taken back.
+    pub fn forget(&mut self, gone: &Self) {
+        self.sockets.retain(|socket| !gone.sockets.contains(socket));
+        self.links.retain(|link| !gone.links.contains(link));
+        self.undo.retain(|undo| !gone.undo.contains(undo));
+    }
+
     /// Takes everything back.
     pub fn remove(&self) {
         // What is gone already is as it should be.
@@ -104,18 +118,18 @@ pub enum HelperEnd {
     None,
 }
 
-/// Opens everything, in the order of the plan.
+/// Sets up what is to be set up, and opens everything, in order.
 ///
 /// # Errors
 /// The first thing that could not be opened; what was made before it is taken back.
 pub fn open_all(
-    plan: &Plan,
+    (functions, fds): (&[VirtualFunction], &[Fd]),
     place: &Place<'_>,
     late: &mut LateValues,
 ) -> Result<Opened, OpenError> {
     let mut opened = Opened::default();
     let mut taps = Taps::default();
-    for function in &plan.virtual_functions {
+    for function in functions {
         network::virtual_function(function).map_err(|error| OpenError {
             at: function.at.clone(),
             purpose: function.purpose.clone(),
@@ -123,7 +137,7 @@ pub fn open_all(
             help: None,
         })?;
     }
-    for fd in &plan.fds {
+    for fd in fds {
         let result = open(fd, place, late, &mut taps, &mut opened.made);
         match result {
             Ok(descriptor) => {

@@ -3,9 +3,10 @@
 //! The elements only say what the machine consists of. Once all of it is known, [`hotplug`] decides
 //! which parts must be on the command line, and each part is put into words for where it goes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use conf::Domain;
+use conf::device::{DeviceId, DeviceKind};
 use qmp::Schema;
 use serde_json::{Map, Value, json};
 use xml::{Origin, Part as ElementPart, Problem, Severity};
@@ -13,10 +14,10 @@ use xml::{Origin, Part as ElementPart, Problem, Severity};
 use super::chardev::Chardev;
 use super::device::Device;
 use super::secret::{PlannedSecret, SecretOrigin};
-use super::writer::Writer;
+use super::writer::{Way, Writer};
 use super::{
-    AddedProcessor, ByPath, Command, CopyIfMissing, Fd, Helper, Open, Options, PciHandover, Plan,
-    StartTime, ThreadPlacement, VirtualFunction, hotplug, namespace,
+    AddedProcessor, ByPath, Command, CopyIfMissing, Fd, Helper, Inventory, Open, Options,
+    PciHandover, Plan, StartTime, ThreadPlacement, VirtualFunction, hotplug, namespace,
 };
 use crate::alias::Aliases;
 use crate::answers::{Answer, Answers, Question};
@@ -26,6 +27,15 @@ use crate::machine::Family;
 
 /// The first number that QEMU inherits a descriptor by; those below are for whoever starts it.
 const FIRST_FD: i32 = 10;
+
+/// The devices that are planned for a machine that runs already, and what that has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted<'a> {
+    /// The devices.
+    pub(crate) devices: &'a BTreeSet<DeviceId>,
+    /// What is there.
+    pub(crate) there: &'a Inventory,
+}
 
 /// Collects what a plan is made of.
 #[derive(Debug)]
@@ -37,6 +47,8 @@ pub(super) struct Builder<'a> {
     pub(super) options: &'a Options,
     pub(super) aliases: Aliases,
     pub(super) family: Family,
+    /// Which devices are planned; `None` for all of a machine that is yet to be made.
+    pub(super) wanted: Option<Wanted<'a>>,
     /// The commands that this QEMU takes, if it told.
     schema: Option<Schema>,
     pub(super) environment: BTreeMap<String, String>,
@@ -120,6 +132,7 @@ impl<'a> Builder<'a> {
             options,
             aliases: Aliases::assign(domain),
             family: Family::of(domain),
+            wanted: None,
             schema: Schema::from_text(&capabilities.schema).ok(),
             environment: BTreeMap::new(),
             start_time: None,
@@ -142,6 +155,24 @@ impl<'a> Builder<'a> {
             next_fdset: 1,
             next_node: 1,
         }
+    }
+
+    /// Whether a device is planned.
+    pub(super) fn wants(&self, kind: DeviceKind, pos: usize) -> bool {
+        let wanted = self.wanted.as_ref();
+        wanted.is_none_or(|wanted| wanted.devices.contains(&DeviceId { kind, pos }))
+    }
+
+    /// Whether all of the machine is planned, and not something that is added to it.
+    pub(super) fn is_whole_machine(&self) -> bool {
+        self.wanted.is_none()
+    }
+
+    /// Plans only some devices, for a machine that runs.
+    pub(super) fn only(&mut self, wanted: Wanted<'a>) {
+        self.next_node = wanted.there.free_node();
+        self.next_fdset = wanted.there.free_fdset();
+        self.wanted = Some(wanted);
     }
 
     /// Starts the next part of the machine.
@@ -447,14 +478,8 @@ impl<'a> Builder<'a> {
             self.parts.iter_mut().for_each(|part| part.is_cold = true);
         }
         let ways = hotplug::ways(&self.parts, &hotplug::Root::of(self.domain));
-        let mut writer = Writer {
-            argv: vec![binary.to_owned()],
-            fds: self.fds,
-            qmp: Vec::new(),
-            next_fd: self.next_fd,
-            schema: self.schema,
-            problems: Vec::new(),
-        };
+        let mut writer = self.writer();
+        writer.argv.push(binary.to_owned());
         for (part, way) in self.parts.iter().zip(&ways.of_parts) {
             writer.arguments(part, *way);
         }
@@ -465,6 +490,66 @@ impl<'a> Builder<'a> {
             // fw_cfg's boot order is written at a reset, and so is what the firmware will find.
             writer.qmp.push(Command { execute: "system_reset".to_owned(), ..Command::default() });
         }
+        let is_run = !self.options.paused;
+        let mut plan = self.into_plan(writer)?;
+        if is_run {
+            plan.qmp.push(Command { execute: "cont".to_owned(), ..Command::default() });
+        }
+        Ok(plan)
+    }
+
+    /// Puts what is added to a machine that runs into words: commands alone.
+    ///
+    /// # Errors
+    /// Why something cannot be added.
+    pub(super) fn finish_additions(mut self) -> Result<Plan, Vec<Problem>> {
+        let there = self.wanted.map(|wanted| wanted.there.parts()).unwrap_or_default();
+        let root = hotplug::Root::of(self.domain);
+        for (at, reason) in hotplug::refusals(&self.parts, there, &root) {
+            let Part { purpose, origin, .. } = &self.parts[at];
+            let message = format!("{purpose}: {reason}");
+            self.problems.push(
+                Problem::error(*origin, ElementPart::Name, message)
+                    .help("add it to the stored document (--config); the next start has it"),
+            );
+        }
+        let is_option = |step: &Step| matches!(step, Step::Argument(..) | Step::Word(_));
+        let options = self.parts.iter().filter(|part| part.steps.iter().any(is_option));
+        let inherited = self.fds.iter().filter(|fd| fd.fd.is_some());
+        let named = options.map(|part| (&part.purpose, part.origin));
+        let cold = named.chain(inherited.map(|fd| (&fd.purpose, fd.origin)));
+        let cold = cold.map(|(purpose, origin)| {
+            let message =
+                format!("{purpose}: QEMU takes what is behind it only when it is started");
+            Problem::error(origin, ElementPart::Name, message)
+        });
+        let cold: Vec<Problem> = cold.collect();
+        if self.problems.is_empty() {
+            self.problems.extend(cold);
+        }
+        if !self.problems.is_empty() {
+            return Err(self.problems);
+        }
+        let mut writer = self.writer();
+        for at in hotplug::order(&self.parts, &vec![Way::Qmp; self.parts.len()]) {
+            writer.commands(&self.parts[at]);
+        }
+        self.into_plan(writer)
+    }
+
+    fn writer(&mut self) -> Writer {
+        Writer {
+            argv: Vec::new(),
+            fds: std::mem::take(&mut self.fds),
+            qmp: Vec::new(),
+            next_fd: self.next_fd,
+            schema: self.schema.take(),
+            problems: Vec::new(),
+        }
+    }
+
+    /// All that was put into words, and all the rest.
+    fn into_plan(self, mut writer: Writer) -> Result<Plan, Vec<Problem>> {
         for command in self.afterwards {
             let Command { execute, arguments, purpose, origin, .. } = &command;
             writer.check((purpose, *origin), execute, arguments);
@@ -472,9 +557,6 @@ impl<'a> Builder<'a> {
         }
         if !writer.problems.is_empty() {
             return Err(writer.problems);
-        }
-        if !self.options.paused {
-            writer.qmp.push(Command { execute: "cont".to_owned(), ..Command::default() });
         }
         Ok(Plan {
             argv: writer.argv,

@@ -41,6 +41,9 @@ pub(super) fn smartcard_readers(builder: &mut Builder<'_>) {
 fn each(builder: &mut Builder<'_>, is_wanted: impl Fn(&ControllerKind) -> bool) {
     let controllers = builder.domain.devices.controllers.iter().enumerate();
     for (pos, controller) in controllers.filter(|(_, controller)| is_wanted(&controller.kind)) {
+        if !builder.wants(DeviceKind::Controller, pos) {
+            continue;
+        }
         let index = controller.index.unwrap_or_default();
         let purpose = format!("{} controller {index}", controller.kind.word());
         builder.part(purpose, controller.origin);

@@ -46,8 +46,11 @@ pub(super) fn questions(disk: &Disk, host: &Host, answers: &Answers) -> Vec<Ques
 /// libvirt: `qemuBuildDisksCommandLine`, `qemuDomainPrepareDiskSource`.
 pub(super) fn disks(builder: &mut Builder<'_>) {
     let disks = &builder.domain.devices.disks;
-    let mut prepared: Vec<(&Disk, Chain<'_>, Vec<u32>)> = Vec::new();
-    for disk in disks.iter().rev() {
+    let mut prepared: Vec<(usize, &Disk, Chain<'_>, Vec<u32>)> = Vec::new();
+    for (pos, disk) in disks.iter().enumerate().rev() {
+        if !builder.wants(DeviceKind::Disk, pos) {
+            continue;
+        }
         let chain = chain(disk, builder.host, builder.answers);
         // What QEMU takes by its old option has no nodes with names.
         let count = match disk.bus() {
@@ -55,10 +58,10 @@ pub(super) fn disks(builder: &mut Builder<'_>) {
             _ => chain.images() + disk.throttle_filters.len(),
         };
         let numbers = (0..count).map(|_| builder.next_node()).collect();
-        prepared.push((disk, chain, numbers));
+        prepared.push((pos, disk, chain, numbers));
     }
     prepared.reverse();
-    for (pos, (disk, chain, numbers)) in prepared.into_iter().enumerate() {
+    for (pos, disk, chain, numbers) in prepared {
         builder.part(format!("disk {}", disk.name()), disk.origin);
         self::disk(builder, pos, disk, chain, &numbers);
     }

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::builder::{Part, Step};
 use super::device::Device;
+use super::inventory::Inventory;
 use super::writer::Way;
 use crate::machine::Family;
 
@@ -20,7 +21,7 @@ use crate::machine::Family;
 const COLD: &[(&str, &[&str])] = &[
     // The ACPI tables describe hotplug only for the bridges that are there when they are made.
     (
-        "bridges and ports",
+        "bridges or ports, which the ACPI tables describe",
         &[
             "pci-bridge",
             "pcie-pci-bridge",
@@ -34,7 +35,7 @@ const COLD: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "displays that the firmware uses",
+        "displays of the firmware",
         &[
             "VGA",
             "cirrus-vga",
@@ -49,7 +50,7 @@ const COLD: &[(&str, &[&str])] = &[
             "vhost-user-gpu-pci",
         ],
     ),
-    ("on buses without hotplug", &["ide-hd", "ide-cd", "floppy", "isa-fdc", "nvme-ns"]),
+    ("on a bus without hotplug", &["ide-hd", "ide-cd", "floppy", "isa-fdc", "nvme-ns"]),
     (
         "on the ISA bus",
         &[
@@ -134,7 +135,8 @@ pub(super) fn ways(parts: &[Part], root: &Root) -> Ways {
     let mut cold: Vec<usize> = (0..parts.len())
         .filter(|at| {
             let part = &parts[*at];
-            part.is_cold || devices(part).any(|device| is_cold(device, parts, &providers, root))
+            let why = |device| why_cold(device, parts, &providers, root);
+            part.is_cold || devices(part).any(|device| why(device).is_some())
         })
         .collect();
     while let Some(at) = cold.pop() {
@@ -148,8 +150,34 @@ pub(super) fn ways(parts: &[Part], root: &Root) -> Ways {
     Ways { of_parts, qmp_order }
 }
 
+/// Why parts cannot be added to a machine that runs and has the parts `there`: the part, and the
+/// reason.
+pub(super) fn refusals(parts: &[Part], there: Vec<Part>, root: &Root) -> Vec<(usize, String)> {
+    let mut all = parts.to_vec();
+    all.extend(there);
+    let providers = providers(&all);
+    let why = |part: &Part| {
+        if part.is_cold {
+            return Some("it is there from the start or not at all".to_owned());
+        }
+        devices(part).find_map(|device| {
+            let why = why_cold(device, &all, &providers, root)?;
+            Some(format!("QEMU cannot add '{}' to a running machine: {why}", device.driver()))
+        })
+    };
+    parts.iter().enumerate().filter_map(|(at, part)| Some((at, why(part)?))).collect()
+}
+
+/// Why a device of a machine that runs cannot be taken from it; `None` if it can.
+pub(crate) fn why_it_stays(domain: &Domain, there: &Inventory, id: &str) -> Option<String> {
+    let parts = there.parts();
+    let providers = providers(&parts);
+    let found = parts.iter().flat_map(devices).find(|device| device.text("id") == Some(id))?;
+    why_cold(found, &parts, &providers, &Root::of(domain))
+}
+
 /// The parts that go over QMP: function 0 of a slot after its other functions, all else in order.
-fn order(parts: &[Part], ways: &[Way]) -> Vec<usize> {
+pub(super) fn order(parts: &[Part], ways: &[Way]) -> Vec<usize> {
     let hot = |at: usize| ways[at] == Way::Qmp && parts[at].steps.iter().any(over_qmp);
     let mut order: Vec<usize> = Vec::new();
     for at in (0..parts.len()).filter(|at| hot(*at)) {
@@ -170,22 +198,22 @@ fn over_qmp(step: &Step) -> bool {
     !matches!(step, Step::Argument(..) | Step::Word(_))
 }
 
-/// Whether a device must be cold by itself.
-fn is_cold(
+/// Why a device must be cold by itself; `None` if it need not be.
+fn why_cold(
     device: &Device,
     parts: &[Part],
     providers: &BTreeMap<&str, usize>,
     root: &Root,
-) -> bool {
+) -> Option<String> {
     let driver = device.driver();
-    if COLD.iter().any(|(_, drivers)| drivers.contains(&driver)) {
-        return true;
+    if let Some((what, _)) = COLD.iter().find(|(_, drivers)| drivers.contains(&driver)) {
+        return Some(format!("it is one of the devices that are {what}"));
     }
     let without_bar = device.properties.get("rombar").is_some_and(|bar| bar == 0);
     if without_bar && OPTION_ROM.contains(&driver) && device.text("romfile") != Some("") {
-        return true;
+        return Some("its option ROM has no BAR".to_owned());
     }
-    match device.text("bus") {
+    let is_bus_cold = match device.text("bus") {
         Some("pci.0" | "pcie.0") => {
             !root.hotplug || device.pci.is_some_and(|pci| pci.slot == CHIPSET_SLOT)
         }
@@ -198,7 +226,9 @@ fn is_cold(
             })
         }
         _ => false,
-    }
+    };
+    let bus = device.text("bus").filter(|_| is_bus_cold)?;
+    Some(format!("nothing can be plugged into '{bus}' while the guest runs"))
 }
 
 fn share_a_slot(one: &Part, other: &Part) -> bool {
@@ -257,7 +287,7 @@ fn each_text(part: &Part, visit: &mut dyn FnMut(&str)) {
     }
 }
 
-fn each_text_of(value: &Value, visit: &mut dyn FnMut(&str)) {
+pub(super) fn each_text_of(value: &Value, visit: &mut dyn FnMut(&str)) {
     match value {
         Value::String(text) => visit(text),
         Value::Array(items) => items.iter().for_each(|item| each_text_of(item, visit)),

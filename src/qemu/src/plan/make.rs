@@ -1,7 +1,12 @@
 //! Making a plan: the elements of the domain, one after the other.
 
+use std::collections::BTreeSet;
+
+use conf::Domain;
+use conf::device::{Device, DeviceId, DeviceKind};
 use xml::Problem;
 
+use super::builder::Wanted;
 use super::{
     Builder, Plan, audio, boot, clock, controller, cpu, crypto, disk, filesystem, firmware,
     graphics, guest, hostdev, input, interface, iommu, iothread, launch_security, lease, machine,
@@ -28,20 +33,38 @@ pub struct Options {
 /// lead to further questions; when nothing is returned that has no answer, the plan will examine
 /// all it can.
 pub fn questions(domain: &CompleteDomain, host: &Host, answers: &Answers) -> Vec<Question> {
-    let devices = &domain.devices;
-    let mut questions: Vec<Question> = Vec::new();
-    questions.extend(firmware::questions(domain, host, answers));
-    questions.extend(devices.disks.iter().flat_map(|disk| disk::questions(disk, host, answers)));
-    let filesystems = devices.filesystems.iter();
-    questions.extend(filesystems.flat_map(|share| filesystem::questions(share, answers)));
-    let interfaces = devices.interfaces.iter();
-    questions.extend(interfaces.flat_map(|interface| interface::questions(interface, host)));
-    questions.extend(devices.vsock.iter().flat_map(|vsock| vsock::questions(vsock, answers)));
-    let displays = devices.graphics.iter();
+    let mut questions = firmware::questions(domain, host, answers);
+    let displays = domain.devices.graphics.iter();
     questions.extend(displays.flat_map(|one| graphics::questions(one, domain, host, answers)));
-    questions.extend(devices.hostdevs.iter().flat_map(|one| hostdev::questions(one, host)));
-    questions.extend(devices.tpms.iter().flat_map(|one| tpm::questions(one, host)));
+    let ids = domain.devices.iter().map(|(id, _)| id).collect();
+    questions.extend(device_questions(domain, &ids, host, answers));
+    still_open(questions, answers)
+}
+
+/// What must be looked at before some devices of a domain can be planned.
+pub(crate) fn device_questions(
+    domain: &Domain,
+    devices: &BTreeSet<DeviceId>,
+    host: &Host,
+    answers: &Answers,
+) -> Vec<Question> {
+    let found = devices.iter().filter_map(|id| domain.devices.get(*id));
+    let of_device = |device: Device<'_>| match device {
+        Device::Disk(disk) => disk::questions(disk, host, answers),
+        Device::Filesystem(share) => filesystem::questions(share, answers),
+        Device::Interface(interface) => interface::questions(interface, host),
+        Device::Vsock(vsock) => vsock::questions(vsock, answers),
+        Device::Hostdev(hostdev) => hostdev::questions(hostdev, host),
+        Device::Tpm(tpm) => tpm::questions(tpm, host),
+        _ => Vec::new(),
+    };
+    let mut questions: Vec<Question> = found.flat_map(of_device).collect();
     questions.extend(source::questions(host));
+    still_open(questions, answers)
+}
+
+/// Each question once that has no answer.
+fn still_open(mut questions: Vec<Question>, answers: &Answers) -> Vec<Question> {
     questions.retain(|question| answers.get(question).is_none());
     questions.sort();
     questions.dedup();
@@ -106,58 +129,81 @@ fn machine_itself(builder: &mut Builder<'_>) {
     machine::pci_hole(builder);
 }
 
+/// Plans devices for a machine that runs already: nothing of them is on a command line.
+///
+/// # Errors
+/// Every reason why one of them cannot be added.
+pub(crate) fn additions(
+    domain: &Domain,
+    wanted: Wanted<'_>,
+    capabilities: &Capabilities,
+    host: &Host,
+    answers: &Answers,
+    options: &Options,
+) -> Result<Plan, Vec<Problem>> {
+    let mut builder = Builder::new(domain, capabilities, host, answers, options);
+    builder.only(wanted);
+    devices(&mut builder);
+    builder.finish_additions()
+}
+
 fn devices(builder: &mut Builder<'_>) {
     let devices = &builder.domain.devices;
     controller::controllers(builder);
-    each(builder, &devices.memories, memory_device::memory_device);
-    each(builder, &devices.hubs, input::hub);
+    each(builder, DeviceKind::MemoryDevice, &devices.memories, memory_device::memory_device);
+    each(builder, DeviceKind::Hub, &devices.hubs, input::hub);
     controller::smartcard_readers(builder);
-    disk::floppy_controller(builder);
+    if builder.is_whole_machine() {
+        disk::floppy_controller(builder);
+    }
     disk::disks(builder);
-    each(builder, &devices.filesystems, filesystem::filesystem);
-    each(builder, &devices.interfaces, interface::interface);
-    each(builder, &devices.smartcards, redirdev::smartcard);
-    each(builder, &devices.serials, ports::serial);
-    each(builder, &devices.parallels, ports::parallel);
-    each(builder, &devices.channels, ports::channel);
-    each(builder, &devices.consoles, ports::console);
-    each(builder, &devices.tpms, tpm::tpm);
-    each(builder, &devices.inputs, input::input);
-    each(builder, &devices.audios, audio::audio);
-    each(builder, &devices.graphics, graphics::graphics);
-    each(builder, &devices.videos, video::video);
-    each(builder, &devices.sounds, sound::sound);
+    each(builder, DeviceKind::Filesystem, &devices.filesystems, filesystem::filesystem);
+    each(builder, DeviceKind::Interface, &devices.interfaces, interface::interface);
+    each(builder, DeviceKind::Smartcard, &devices.smartcards, redirdev::smartcard);
+    each(builder, DeviceKind::Serial, &devices.serials, ports::serial);
+    each(builder, DeviceKind::Parallel, &devices.parallels, ports::parallel);
+    each(builder, DeviceKind::Channel, &devices.channels, ports::channel);
+    each(builder, DeviceKind::Console, &devices.consoles, ports::console);
+    each(builder, DeviceKind::Tpm, &devices.tpms, tpm::tpm);
+    each(builder, DeviceKind::Input, &devices.inputs, input::input);
+    each(builder, DeviceKind::Audio, &devices.audios, audio::audio);
+    each(builder, DeviceKind::Graphics, &devices.graphics, graphics::graphics);
+    each(builder, DeviceKind::Video, &devices.videos, video::video);
+    each(builder, DeviceKind::Sound, &devices.sounds, sound::sound);
     watchdog::watchdogs(builder);
-    each(builder, &devices.redirdevs, redirdev::redirdev);
-    each(builder, &devices.interfaces, interface::host_device);
-    each(builder, &devices.hostdevs, hostdev::hostdev);
-    if let Some(balloon) = &devices.memballoon {
-        memballoon::memballoon(builder, balloon);
+    each(builder, DeviceKind::Redirdev, &devices.redirdevs, redirdev::redirdev);
+    each(builder, DeviceKind::Interface, &devices.interfaces, interface::host_device);
+    each(builder, DeviceKind::Hostdev, &devices.hostdevs, hostdev::hostdev);
+    each(builder, DeviceKind::Memballoon, devices.memballoon.as_slice(), memballoon::memballoon);
+    each(builder, DeviceKind::Rng, &devices.rngs, rng::rng);
+    if builder.is_whole_machine() {
+        guest::vmcoreinfo(builder);
+        launch_security::launch_security(builder);
+        namespace::commandline(builder);
+        guest::sandbox(builder);
     }
-    each(builder, &devices.rngs, rng::rng);
-    guest::vmcoreinfo(builder);
-    launch_security::launch_security(builder);
-    namespace::commandline(builder);
-    guest::sandbox(builder);
-    each(builder, &devices.panics, watchdog::panic);
-    each(builder, &devices.shmems, shmem::shmem);
-    if let Some(vsock) = &devices.vsock {
-        vsock::vsock(builder, vsock);
+    each(builder, DeviceKind::Panic, &devices.panics, watchdog::panic);
+    each(builder, DeviceKind::Shmem, &devices.shmems, shmem::shmem);
+    each(builder, DeviceKind::Vsock, devices.vsock.as_slice(), vsock::vsock);
+    each(builder, DeviceKind::Crypto, &devices.cryptos, crypto::crypto);
+    each(builder, DeviceKind::Pstore, devices.pstore.as_slice(), pstore::pstore);
+    each(builder, DeviceKind::Lease, &devices.leases, lease::lease);
+    if builder.is_whole_machine() {
+        guest::end(builder);
+        namespace::capabilities(builder);
+        namespace::check_overrides(builder);
     }
-    each(builder, &devices.cryptos, crypto::crypto);
-    each(builder, devices.pstore.as_slice(), pstore::pstore);
-    each(builder, &devices.leases, lease::lease);
-    guest::end(builder);
-    namespace::capabilities(builder);
-    namespace::check_overrides(builder);
 }
 
 fn each<'a, T>(
     builder: &mut Builder<'a>,
+    kind: DeviceKind,
     devices: &'a [T],
     make: impl Fn(&mut Builder<'a>, usize, &T),
 ) {
     for (pos, device) in devices.iter().enumerate() {
-        make(builder, pos, device);
+        if builder.wants(kind, pos) {
+            make(builder, pos, device);
+        }
     }
 }

@@ -9,7 +9,7 @@ use super::{Builder, memory};
 /// The balloon, and how much it leaves the guest.
 ///
 /// libvirt: `qemuBuildMemballoonCommandLine`, `qemuProcessRefreshBalloonState`.
-pub(super) fn memballoon(builder: &mut Builder<'_>, balloon: &Memballoon) {
+pub(super) fn memballoon(builder: &mut Builder<'_>, _pos: usize, balloon: &Memballoon) {
     builder.part("memballoon", balloon.origin);
     let Some(model) = balloon.virtio() else {
         if balloon.is_there() {

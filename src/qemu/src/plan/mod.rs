@@ -24,6 +24,7 @@ mod hostdev;
 mod hotplug;
 mod input;
 mod interface;
+mod inventory;
 mod iommu;
 mod iothread;
 mod launch_security;
@@ -68,7 +69,11 @@ use serde_json::Value;
 use xml::{Origin, Problem};
 
 use builder::Builder;
+pub(crate) use builder::Wanted;
+pub(crate) use hotplug::why_it_stays;
+pub use inventory::{Inventory, undo};
 pub use make::{Options, plan, questions};
+pub(crate) use make::{additions, device_questions};
 pub use ports::consoles;
 pub use secret::{PlannedSecret, SecretOrigin};
 

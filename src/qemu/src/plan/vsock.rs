@@ -20,7 +20,7 @@ pub(super) fn questions(_vsock: &Vsock, _answers: &Answers) -> Vec<Question> {
 /// The vsock device.
 ///
 /// libvirt: `qemuBuildVsockCommandLine`.
-pub(super) fn vsock(builder: &mut Builder<'_>, vsock: &Vsock) {
+pub(super) fn vsock(builder: &mut Builder<'_>, _pos: usize, vsock: &Vsock) {
     builder.part("vsock", vsock.origin);
     let seen = builder.ask(&Question::Path(VHOST_VSOCK.to_owned()));
     let missing = seen == Some(&Answer::Path(PathKind::Missing));

@@ -5,6 +5,8 @@ use conf::device::DeviceKind;
 use conf::device::panic::{Panic, PanicModel};
 use conf::device::watchdog::{Watchdog, WatchdogAction, WatchdogModel};
 
+use serde_json::json;
+
 use super::Builder;
 use super::device::Device;
 
@@ -14,6 +16,9 @@ use super::device::Device;
 pub(super) fn watchdogs(builder: &mut Builder<'_>) {
     let watchdogs = &builder.domain.devices.watchdogs;
     for (pos, watchdog) in watchdogs.iter().enumerate() {
+        if !builder.wants(DeviceKind::Watchdog, pos) {
+            continue;
+        }
         builder.part(format!("watchdog {pos}"), watchdog.origin);
         let driver = match watchdog.model {
             WatchdogModel::I6300esb => "i6300esb",
@@ -38,7 +43,11 @@ pub(super) fn watchdogs(builder: &mut Builder<'_>) {
             WatchdogAction::Dump => WatchdogAction::Pause,
             action => *action,
         };
-        builder.argument("watchdog-action", action.to_string());
+        if builder.is_whole_machine() {
+            builder.argument("watchdog-action", action.to_string());
+        } else if (0..watchdogs.len()).any(|pos| builder.wants(DeviceKind::Watchdog, pos)) {
+            builder.afterwards("watchdog-set-action", json!({"action": action.to_string()}));
+        }
     }
 }
 

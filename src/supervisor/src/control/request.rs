@@ -3,10 +3,11 @@
 use serde_json::Value;
 use sys::runtime::{Receiver, Sender};
 
+use crate::change::Order;
 use crate::state::GuestState;
 
 /// What others ask of a guest.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Request {
     /// Its state.
     GetState,
@@ -22,6 +23,8 @@ pub enum Request {
     Shutdown,
     /// To end it at once.
     Destroy,
+    /// To change its devices.
+    Change(Box<Order>),
     /// To talk to QEMU.
     AcquireQmp,
 }
@@ -44,6 +47,8 @@ pub enum Problem {
     WrongState(GuestState),
     /// QEMU refused, for this reason.
     Refused(String),
+    /// It was changed since the change was decided on.
+    Changed,
 }
 
 /// A request that waits for its answer.

@@ -21,8 +21,9 @@ enum Kind {
     Upgrade,
 }
 
-/// A method: its name, what it needs of the call, and what it asks.
-type Method = (&'static str, Kind, Request);
+/// A method: its name, what it needs of the call, and what it asks with which parameters; `None` if
+/// they are not its own.
+type Method = (&'static str, Kind, fn(&Value) -> Option<Request>);
 
 const SERVICE: (&str, &str) =
     ("org.varlink.service", include_str!("../../../../schemas/org.varlink.service.varlink"));
@@ -49,15 +50,21 @@ impl Interface {
     fn methods(self) -> &'static [Method] {
         match self {
             Self::Domain => &[
-                ("GetState", Kind::Plain, Request::GetState),
-                ("Describe", Kind::Plain, Request::Describe),
-                ("GetConsoles", Kind::Plain, Request::GetConsoles),
-                ("Suspend", Kind::Plain, Request::Suspend),
-                ("Resume", Kind::Plain, Request::Resume),
-                ("Shutdown", Kind::Plain, Request::Shutdown),
-                ("Destroy", Kind::Plain, Request::Destroy),
+                ("GetState", Kind::Plain, |_| Some(Request::GetState)),
+                ("Describe", Kind::Plain, |_| Some(Request::Describe)),
+                ("GetConsoles", Kind::Plain, |_| Some(Request::GetConsoles)),
+                ("Suspend", Kind::Plain, |_| Some(Request::Suspend)),
+                ("Resume", Kind::Plain, |_| Some(Request::Resume)),
+                ("Shutdown", Kind::Plain, |_| Some(Request::Shutdown)),
+                ("Destroy", Kind::Plain, |_| Some(Request::Destroy)),
+                ("Change", Kind::Plain, |parameters| {
+                    let order = serde_json::from_value(parameters.clone()).ok()?;
+                    Some(Request::Change(Box::new(order)))
+                }),
             ],
-            Self::QemuMachineInstance => &[("AcquireQMP", Kind::Upgrade, Request::AcquireQmp)],
+            Self::QemuMachineInstance => {
+                &[("AcquireQMP", Kind::Upgrade, |_| Some(Request::AcquireQmp))]
+            }
         }
     }
 
@@ -70,6 +77,9 @@ impl Interface {
             }
             (Self::Domain, Problem::Refused(reason)) => {
                 Reply::error("org.vdomain.Domain.Refused", json!({ "reason": reason }))
+            }
+            (Self::Domain, Problem::Changed) => {
+                Reply::error("org.vdomain.Domain.Changed", json!({}))
             }
             (Self::QemuMachineInstance, _) => {
                 Reply::error("io.systemd.MachineInstance.NotConnected", json!({}))
@@ -96,7 +106,10 @@ pub(super) fn understand(call: &Call, name: &str) -> Result<(Request, Interface)
         .ok_or_else(|| error("MethodNotFound", json!({ "method": call.method })))?;
     match kind {
         Kind::Upgrade if !call.upgrade => Err(error("ExpectedUpgrade", json!({}))),
-        _ => Ok((request.clone(), *interface)),
+        _ => match request(&call.parameters) {
+            Some(request) => Ok((request, *interface)),
+            None => Err(error("InvalidParameter", json!({ "parameter": "change" }))),
+        },
     }
 }
 

@@ -17,25 +17,26 @@ use host::helper::HelperError;
 use host::late::{LateValues, named};
 use host::opening::{self, Place};
 use host::{copies, helper, opening::Opened, vfio};
-use qemu::plan::Command;
+use qemu::plan::{Command, Inventory};
 use qmp::{Client, Events};
 use serde_json::Value;
 use store::RunDirectory;
 use sys::process::{Child, Program};
 use sys::runtime;
 
+use crate::change::Record;
 use crate::control::Control;
+use crate::exchange::{ExchangeError, exchange};
 use crate::request::Request;
 use crate::state::{GuestState, Reason};
 use crate::status::Status;
 
 pub use error::LaunchError;
 pub use resources::Resources;
+pub(crate) use resources::end_helper;
 
 /// How long QEMU may take to greet: it makes the machine before it does.
 const GREETING_LIMIT: Duration = Duration::from_secs(60);
-/// How long QEMU may take to answer one command of the start.
-const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 /// How long to wait for the end of a QEMU whose monitor has closed.
 const END_LIMIT: Duration = Duration::from_secs(5);
 
@@ -169,9 +170,10 @@ impl<'a> Launch<'a> {
         let monitor = self.resources.run.monitor();
         let (client, events) = Client::connect(&monitor, GREETING_LIMIT).await?;
         faults.after(Step::Connect)?;
+        let inventory = Inventory::of(&self.request.plan);
         let (run, commands) = split_run(std::mem::take(&mut self.request.plan.qmp));
         threads::add(&client, &self.request.plan.processors).await?;
-        let sent = self.send(&client, commands, &mut opened).await;
+        let sent = self.send(&client, &commands, &mut opened).await;
         // What QEMU misses because a helper has ended is best said by the helper.
         self.helpers_run()?;
         sent?;
@@ -182,11 +184,12 @@ impl<'a> Launch<'a> {
         faults.after(Step::Commands)?;
         let consoles = self.consoles(&client).await?;
         faults.after(Step::Consoles)?;
+        Record::new(inventory).write(&self.resources.run)?;
         let status = self.note(true, consoles)?;
         faults.after(Step::Status)?;
         let state = match run {
             Some(command) => {
-                self.send(&client, vec![command], &mut opened).await?;
+                self.send(&client, &[command], &mut opened).await?;
                 (GuestState::Running, Reason::Booted)
             }
             None => (GuestState::Paused, Reason::StartedPaused),
@@ -254,9 +257,11 @@ impl<'a> Launch<'a> {
             self.resources.taken.push(vfio::take(device)?);
             self.note(false, Vec::new())?;
         }
+        let plan = &self.request.plan;
         let place =
             Place { monitor: self.resources.run.monitor(), helpers: &self.resources.helpers };
-        let opened = opening::open_all(&self.request.plan, &place, &mut self.late)?;
+        let opened =
+            opening::open_all((&plan.virtual_functions, &plan.fds), &place, &mut self.late)?;
         self.resources.made.clone_from(&opened.made);
         Ok(opened)
     }
@@ -299,39 +304,22 @@ impl<'a> Launch<'a> {
         Ok(())
     }
 
-    /// Sends all commands before the first answer is read. The first refusal is the one that counts:
-    /// those after it may follow from it.
+    /// Sends all commands before the first answer is read. The first refusal is the one that counts.
     async fn send(
         &self,
         client: &Client,
-        commands: Vec<Command>,
+        commands: &[Command],
         opened: &mut Opened,
     ) -> Result<(), LaunchError> {
-        let mut pending = Vec::with_capacity(commands.len());
-        for command in commands {
-            let arguments = self.late.in_json(&command.arguments);
-            let answer = match command.fds.first() {
-                None => client.send(&command.execute, &arguments),
-                Some(name) => {
-                    let fd = opened
-                        .fds
-                        .remove(name)
-                        .ok_or_else(|| LaunchError::NoDescriptor(name.clone()))?;
-                    client.send_with_fd(&command.execute, &arguments, fd)
-                }
-            };
-            pending.push((command, answer));
+        match exchange(client, commands, &self.late, &mut opened.fds).await {
+            Ok(()) => Ok(()),
+            Err(ExchangeError::NoDescriptor(name)) => Err(LaunchError::NoDescriptor(name)),
+            Err(ExchangeError::Refused { at, error, .. }) => Err(LaunchError::Command {
+                at: commands[at].at.clone(),
+                purpose: commands[at].purpose.clone(),
+                error,
+            }),
         }
-        for (command, answer) in pending {
-            if let Err(error) = answer.answer_within(ANSWER_LIMIT).await {
-                return Err(LaunchError::Command {
-                    at: command.at,
-                    purpose: command.purpose,
-                    error,
-                });
-            }
-        }
-        Ok(())
     }
 
     /// The terminal of each console, as QEMU has made it.
@@ -379,7 +367,7 @@ impl<'a> Launch<'a> {
 
 /// A helper may have sockets for others than QEMU: an argument `{NAME-path}` becomes the path of one
 /// in the guest's run-time directory.
-fn name_sockets(argv: &[String], run: &RunDirectory, late: &mut LateValues) {
+pub(crate) fn name_sockets(argv: &[String], run: &RunDirectory, late: &mut LateValues) {
     for argument in argv {
         if let Some(value) = named(argument)
             && let Some(name) = value.strip_suffix("-path")

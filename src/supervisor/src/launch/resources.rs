@@ -82,7 +82,7 @@ impl Resources {
 }
 
 /// Ends a helper. virtiofsd and passt end by themselves when QEMU is gone; the others are told to.
-fn end_helper(mut running: Running) {
+pub(crate) fn end_helper(mut running: Running) {
     let _ = running.child.process().kill(Signal::TERM);
     helper::end_within(&mut running.child, helper::END_LIMIT);
 }

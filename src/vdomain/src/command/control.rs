@@ -68,7 +68,7 @@ pub(super) fn asked(name: &Name, error: AskError) -> Failure {
             message: format!("domain '{name}': {error}"),
             help: Some(format!("`vdomain domstate {name}` tells")),
         },
-        AskError::Refused(_) | AskError::Died | AskError::Io(_) => {
+        AskError::Changed | AskError::Refused(_) | AskError::Died | AskError::Io(_) => {
             Failure::refused(format!("domain '{name}': {error}"))
         }
     }

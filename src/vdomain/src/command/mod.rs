@@ -1,6 +1,7 @@
 //! The commands: one file each.
 
 mod capabilities;
+mod change;
 mod console;
 mod control;
 mod define;
@@ -55,6 +56,12 @@ pub(crate) fn run(
         Command::Destroy(several) => control::destroy(&several, environment, output),
         Command::Suspend(several) => control::suspend(&several, environment, output),
         Command::Resume(several) => control::resume(&several, environment, output),
+        Command::AttachDevice(it) => change::attach_device(&it, environment, output),
+        Command::DetachDevice(it) => change::detach_device(&it, environment, output),
+        Command::AttachDisk(it) => change::attach_disk(&it, environment, output),
+        Command::DetachDisk(it) => change::detach_disk(&it, environment, output),
+        Command::AttachInterface(it) => change::attach_interface(&it, environment, output),
+        Command::DetachInterface(it) => change::detach_interface(&it, environment, output),
         Command::Console(one) => console::run(&one, environment, output),
         Command::Format(arguments) => format::run(&arguments, environment, output),
         Command::Plan(arguments) => plan::run(&arguments, environment, output),

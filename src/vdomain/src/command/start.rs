@@ -99,15 +99,18 @@ fn request(
         name: name.to_string(),
         uuid: domain.uuid.map(|uuid| uuid.to_string()).unwrap_or_default(),
         run: environment.directories.run.clone(),
-        document: conf::print(domain),
+        document: conf::print(&qemu::alias::of_running(domain)),
         lifecycle: Lifecycle::of(domain),
         consoles: qemu::plan::consoles(domain),
-        environment: environment
-            .variables
-            .iter()
-            .filter(|(variable, _)| FOR_HELPERS.contains(&variable.as_str()))
-            .map(|(variable, value)| (variable.clone(), value.clone()))
-            .collect(),
+        environment: for_helpers(environment).collect(),
         plan,
     }
+}
+
+/// What helper processes learn of our environment.
+pub(super) fn for_helpers(environment: &Environment) -> impl Iterator<Item = (String, String)> {
+    let variables = environment.variables.iter();
+    variables
+        .filter(|(variable, _)| FOR_HELPERS.contains(&variable.as_str()))
+        .map(|(variable, value)| (variable.clone(), value.clone()))
 }

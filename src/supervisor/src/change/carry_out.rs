@@ -1,0 +1,192 @@
+//! Carrying out a change: what it names is opened, QEMU is told, and all of it is taken back if a step
+//! fails.
+
+use std::ffi::OsString;
+
+use host::late::LateValues;
+use host::opening::{self, Made, Place};
+use host::{helper, vfio};
+use qemu::Change;
+use qemu::change::{Removal, Undo};
+use qemu::plan::Command;
+use serde_json::Value;
+
+use super::Order;
+use super::record::Record;
+use crate::control::Problem;
+use crate::exchange::{ExchangeError, exchange};
+use crate::launch::{Guest, end_helper, name_sockets};
+
+/// Carries out all of a change but a removal, which is returned.
+///
+/// # Errors
+/// Why not; then nothing has changed.
+pub(super) async fn carry_out(
+    order: &Order,
+    guest: &mut Guest,
+) -> Result<Option<Removal>, Problem> {
+    let change = &order.change;
+    let run = guest.resources.run.clone();
+    let mut record = Record::read(&run)
+        .ok_or_else(|| Problem::Refused("it is not known what its QEMU has".to_owned()))?;
+    if record.inventory.revision != change.revision {
+        return Err(Problem::Changed);
+    }
+    if change.steps.is_empty() && change.removal.is_some() {
+        return Ok(change.removal.clone());
+    }
+    // Whoever takes the guest over in the middle of this takes it back.
+    record.undo = change.steps.iter().rev().filter_map(|step| step.undo.clone()).collect();
+    note(&record, guest)?;
+    let before =
+        Before { helpers: guest.resources.helpers.len(), taken: guest.resources.taken.len() };
+    let made = match try_carry_out(order, guest).await {
+        Ok(made) => made,
+        Err((problem, done)) => {
+            let undo = done.iter().rev().filter_map(|at| change.steps[*at].undo.clone());
+            undo_all(undo.collect(), guest).await;
+            before.restore(guest);
+            record.undo.clear();
+            note(&record, guest)?;
+            return Err(problem);
+        }
+    };
+    let told: Vec<Command> = change.steps.iter().map(|step| step.command.clone()).collect();
+    afterwards(change, guest).await;
+    record.undo.clear();
+    record.inventory.add(&told);
+    record.inventory.remove(&change.afterwards);
+    record.inventory.revision += 1;
+    if made != Made::default() {
+        let device = told.iter().rev().find_map(|command| command.arguments["id"].as_str());
+        record.made.insert(device.unwrap_or_default().to_owned(), made);
+    }
+    note(&record, guest)?;
+    sys::file::atomic_write_until_crash(&run.document(), change.document.as_bytes(), 0o600)
+        .map_err(|error| Problem::Refused(sys::reason(&error)))?;
+    Ok(change.removal.clone())
+}
+
+/// Takes back a change in the middle of which a supervisor died.
+pub(super) async fn take_back(guest: &mut Guest, mut record: Record) {
+    undo_all(std::mem::take(&mut record.undo), guest).await;
+    let _ = note(&record, guest);
+}
+
+/// How much there was.
+struct Before {
+    helpers: usize,
+    taken: usize,
+}
+
+impl Before {
+    fn restore(&self, guest: &mut Guest) {
+        for running in guest.resources.helpers.split_off(self.helpers).into_iter().rev() {
+            guest.status.helpers.remove(&running.name);
+            end_helper(running);
+        }
+        let taken = guest.resources.taken.split_off(self.taken);
+        taken.iter().rev().for_each(vfio::give_back);
+        guest.status.taken.clone_from(&guest.resources.taken);
+        let _ = guest.status.write(&guest.resources.run);
+    }
+}
+
+/// What was made; or why not, and which steps were done.
+async fn try_carry_out(order: &Order, guest: &mut Guest) -> Result<Made, (Problem, Vec<usize>)> {
+    let change = &order.change;
+    let mut late = LateValues::default();
+    let not_begun = |problem: Problem| (problem, Vec::new());
+    start_helpers(order, guest, &mut late).map_err(not_begun)?;
+    let mut opened = open(change, guest, &mut late).map_err(not_begun)?;
+    let made = opened.made.clone();
+    guest.resources.made.add(&made);
+    guest.status.made.clone_from(&guest.resources.made);
+    let told: Vec<Command> = change.steps.iter().map(|step| step.command.clone()).collect();
+    let result = exchange(&guest.client, &told, &late, &mut opened.fds).await;
+    let failed = |problem, done, guest: &mut Guest| {
+        made.remove();
+        guest.resources.made.forget(&made);
+        guest.status.made.clone_from(&guest.resources.made);
+        Err((problem, done))
+    };
+    match result {
+        Ok(()) => Ok(made),
+        Err(ExchangeError::Refused { at, error, done }) => {
+            let command = &told[at];
+            let place = command.at.as_ref().map(|at| format!("{at}: ")).unwrap_or_default();
+            let purpose = &command.purpose;
+            failed(Problem::Refused(format!("{place}{purpose}: {error}")), done, guest)
+        }
+        Err(ExchangeError::NoDescriptor(name)) => {
+            let message = format!("the change has no descriptor '{name}'");
+            failed(Problem::Refused(message), Vec::new(), guest)
+        }
+    }
+}
+
+fn start_helpers(order: &Order, guest: &mut Guest, late: &mut LateValues) -> Result<(), Problem> {
+    let Order { change, environment } = order;
+    host::secrets::fill(&change.secrets, late).map_err(refused)?;
+    let environment: Vec<(OsString, OsString)> =
+        environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
+    for planned in &change.helpers {
+        let run = &guest.resources.run;
+        name_sockets(&planned.argv, run, late);
+        let guests = run.path().parent().unwrap_or(run.path()).to_owned();
+        let claim = opening::claim(planned, &guests, late).map_err(refused)?;
+        let (socket, log) = (run.helper_socket(&planned.name), run.helper_log(&planned.name));
+        let running =
+            helper::start(planned, &socket, &log, &environment, late, claim).map_err(refused)?;
+        if !planned.ends {
+            let identity = running.child.process().identity().map_err(refused)?;
+            guest.status.helpers.insert(running.name.clone(), identity.into());
+            guest.resources.helpers.push(running);
+            guest.status.write(&guest.resources.run).map_err(refused)?;
+        }
+    }
+    Ok(())
+}
+
+fn open(
+    change: &Change,
+    guest: &mut Guest,
+    late: &mut LateValues,
+) -> Result<opening::Opened, Problem> {
+    for device in &change.handovers {
+        guest.resources.taken.push(vfio::take(device).map_err(refused)?);
+        guest.status.taken.clone_from(&guest.resources.taken);
+        guest.status.write(&guest.resources.run).map_err(refused)?;
+    }
+    let place = Place { monitor: guest.resources.run.monitor(), helpers: &guest.resources.helpers };
+    let wanted = (change.virtual_functions.as_slice(), change.fds.as_slice());
+    opening::open_all(wanted, &place, late).map_err(refused)
+}
+
+/// What is done when all steps are done; QEMU's refusals change nothing.
+async fn afterwards(change: &Change, guest: &Guest) {
+    let pending: Vec<_> = change
+        .afterwards
+        .iter()
+        .map(|command| guest.client.send(&command.execute, &command.arguments))
+        .collect();
+    for answer in pending {
+        let _ = answer.answer().await;
+    }
+}
+
+/// Takes steps back, as far as QEMU lets it.
+async fn undo_all(undo: Vec<Undo>, guest: &Guest) {
+    for Undo { execute, arguments } in undo {
+        // What was consumed or is gone needs no taking back.
+        let _: Result<Value, qmp::Error> = guest.client.execute(&execute, &arguments).await;
+    }
+}
+
+fn note(record: &Record, guest: &Guest) -> Result<(), Problem> {
+    record.write(&guest.resources.run).map_err(refused)
+}
+
+fn refused(error: impl std::fmt::Display) -> Problem {
+    Problem::Refused(error.to_string())
+}

@@ -1,0 +1,170 @@
+//! Changing a guest that runs: a [`Change`] is carried out as a whole, or taken back as a whole.
+//!
+//! What is added is there when the answer comes. What is taken away is asked of the guest: until it
+//! has let go, the removal is written down and shown, and whoever supervises the guest then completes
+//! it.
+
+mod carry_out;
+mod record;
+mod removal;
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use qemu::Change;
+use qemu::change::Removal;
+use qmp::Event;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::control::{Answer, Asked, Problem, Request};
+use crate::launch::Guest;
+
+pub use record::Record;
+
+/// A change, and what helper processes that it starts are given.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Order {
+    /// The change.
+    pub change: Change,
+    /// The environment of helper processes.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+}
+
+/// The changes of a guest that are under way.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    removals: Vec<Waiting>,
+}
+
+/// A device that the guest was asked to let go of.
+#[derive(Debug)]
+struct Waiting {
+    removal: Removal,
+    /// Who waits for it, and for how long.
+    asked: Option<(Asked, Instant)>,
+}
+
+impl Changes {
+    /// Goes on with what an earlier supervisor of the guest had begun.
+    pub(crate) async fn resume(guest: &mut Guest) -> Self {
+        let mut changes = Self::default();
+        let Some(record) = Record::read(&guest.resources.run) else { return changes };
+        if !record.undo.is_empty() {
+            carry_out::take_back(guest, record.clone()).await;
+        }
+        let waiting = record.removals.into_iter();
+        changes.removals = waiting.map(|removal| Waiting { removal, asked: None }).collect();
+        changes.look(guest).await;
+        changes
+    }
+
+    /// Carries out a change. Whoever asked is answered now, or when the guest has let go of a device.
+    pub(crate) async fn carry_out(&mut self, order: &Order, asked: Asked, guest: &mut Guest) {
+        let removal = match carry_out::carry_out(order, guest).await {
+            Ok(Some(removal)) => removal,
+            Ok(None) => return asked.answer(Ok(Answer::Done(json!({ "done": true })))),
+            Err(problem) => return asked.answer(Err(problem)),
+        };
+        self.removals.retain(|waiting| waiting.removal.device != removal.device);
+        match removal::ask(&removal, guest).await {
+            Ok(removal::Asking::Gone) => {
+                removal::complete(&removal, guest).await;
+                asked.answer(Ok(Answer::Done(json!({ "done": true }))));
+            }
+            Ok(removal::Asking::Asked) => {
+                let until = Instant::now() + removal::LIMIT;
+                self.removals.push(Waiting { removal, asked: Some((asked, until)) });
+                self.note(guest);
+            }
+            Err(problem) => {
+                self.note(guest);
+                asked.answer(Err(problem));
+            }
+        }
+    }
+
+    /// What an event says about them.
+    pub(crate) async fn take_in(&mut self, event: &Event, guest: &mut Guest) {
+        let device = event.data.get("device").and_then(|device| device.as_str());
+        let Some(device) = device else { return };
+        let Some(at) = self.removals.iter().position(|it| it.removal.device == device) else {
+            return;
+        };
+        match event.name.as_str() {
+            "DEVICE_DELETED" => {
+                let waiting = self.removals.remove(at);
+                removal::complete(&waiting.removal, guest).await;
+                if let Some((asked, _)) = waiting.asked {
+                    asked.answer(Ok(Answer::Done(json!({ "done": true }))));
+                }
+            }
+            "DEVICE_UNPLUG_GUEST_ERROR" | "MEM_UNPLUG_ERROR" => {
+                let waiting = self.removals.remove(at);
+                self.note(guest);
+                if let Some((asked, _)) = waiting.asked {
+                    let what = &waiting.removal.purpose;
+                    let reason = format!("the guest refuses to let go of {what}");
+                    asked.answer(Err(Problem::Refused(reason)));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// When somebody has waited long enough.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.removals.iter().filter_map(|it| Some(it.asked.as_ref()?.1)).min()
+    }
+
+    /// Tells those who have waited long enough that the guest has not answered.
+    pub(crate) fn give_up(&mut self) {
+        let now = Instant::now();
+        for waiting in &mut self.removals {
+            if let Some((asked, _)) = waiting.asked.take_if(|(_, until)| *until <= now) {
+                asked.answer(Ok(Answer::Done(json!({ "done": false }))));
+            }
+        }
+    }
+
+    /// Looks which devices are gone, where events were lost.
+    pub(crate) async fn look(&mut self, guest: &mut Guest) {
+        if self.removals.is_empty() {
+            return;
+        }
+        let Some(there) = removal::devices(&guest.client).await else { return };
+        let (there, gone): (Vec<Waiting>, Vec<Waiting>) = std::mem::take(&mut self.removals)
+            .into_iter()
+            .partition(|waiting| there.contains(&waiting.removal.device));
+        self.removals = there;
+        for waiting in gone {
+            removal::complete(&waiting.removal, guest).await;
+            if let Some((asked, _)) = waiting.asked {
+                asked.answer(Ok(Answer::Done(json!({ "done": true }))));
+            }
+        }
+    }
+
+    /// Those who still wait when the guest ends.
+    pub(crate) fn into_asked(self) -> impl Iterator<Item = Asked> {
+        self.removals.into_iter().filter_map(|waiting| Some(waiting.asked?.0))
+    }
+
+    /// Writes down which devices the guest has not let go of.
+    fn note(&self, guest: &Guest) {
+        if let Some(mut record) = Record::read(&guest.resources.run) {
+            record.removals = self.removals.iter().map(|it| it.removal.clone()).collect();
+            // What is not written down is found again by asking QEMU.
+            let _ = record.write(&guest.resources.run);
+        }
+    }
+}
+
+/// What is asked, if it is a change.
+pub(crate) fn order(request: &Request) -> Option<Order> {
+    match request {
+        Request::Change(order) => Some((**order).clone()),
+        _ => None,
+    }
+}

@@ -1,0 +1,50 @@
+//! What is written down about a guest's devices, for whoever comes after its supervisor.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+
+use host::opening::Made;
+use qemu::change::{Removal, Undo};
+use qemu::plan::Inventory;
+use serde::{Deserialize, Serialize};
+use store::RunDirectory;
+
+/// What QEMU has, and what is being done about it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Record {
+    /// What QEMU was told to have.
+    #[serde(flatten)]
+    pub inventory: Inventory,
+    /// Devices that the guest was asked to let go of, and has not yet.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub removals: Vec<Removal>,
+    /// What takes back a change that is being made, in order. It is carried out by whoever takes the
+    /// guest over in the middle of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub undo: Vec<Undo>,
+    /// What was made on the host for devices that came later, by their ids.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub made: BTreeMap<String, Made>,
+}
+
+impl Record {
+    /// Of a guest that was just started.
+    pub fn new(inventory: Inventory) -> Self {
+        Self { inventory, ..Self::default() }
+    }
+
+    /// Writes it down.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write(&self, run: &RunDirectory) -> io::Result<()> {
+        sys::file::atomic_write_until_crash(&run.inventory(), &serde_json::to_vec(self)?, 0o600)
+    }
+
+    /// Reads what was written down; `None` if there is nothing that can be understood.
+    pub fn read(run: &RunDirectory) -> Option<Self> {
+        serde_json::from_slice(&fs::read(run.inventory()).ok()?).ok()
+    }
+}

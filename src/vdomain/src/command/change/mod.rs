@@ -1,0 +1,183 @@
+//! Changing the devices of a domain: of the guest that runs, of the stored document, or of both.
+
+mod config;
+mod live;
+mod words;
+
+use conf::Devices;
+use store::Name;
+use xml::Source;
+
+use crate::arguments::{
+    Affected, AttachDisk, AttachInterface, Changing, DetachDisk, DetachInterface, DeviceFile,
+};
+use crate::document::Document;
+use crate::environment::Environment;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::world::World;
+
+/// What is done with a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Action {
+    Attach,
+    Detach,
+}
+
+/// A device that a user names, and the document that it was read from.
+#[derive(Debug)]
+struct Named {
+    source: Source,
+    devices: Devices,
+}
+
+/// A domain whose devices change.
+struct Subject<'a> {
+    name: Name,
+    environment: &'a Environment,
+    world: World,
+    changing: &'a Changing,
+}
+
+pub(super) fn attach_device(
+    arguments: &DeviceFile,
+    environment: &Environment,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
+    let device = Named::read(Document::source(&arguments.file)?, output)?;
+    let subject = Subject::new(&arguments.domain.name, environment, &arguments.changing)?;
+    subject.change(Action::Attach, device, "Device attached successfully", output)
+}
+
+pub(super) fn detach_device(
+    arguments: &DeviceFile,
+    environment: &Environment,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
+    let device = Named::read(Document::source(&arguments.file)?, output)?;
+    let subject = Subject::new(&arguments.domain.name, environment, &arguments.changing)?;
+    subject.change(Action::Detach, device, "Device detached successfully", output)
+}
+
+pub(super) fn attach_disk(
+    arguments: &AttachDisk,
+    environment: &Environment,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
+    let text = words::disk(arguments);
+    if arguments.print_xml {
+        output.text(&text)?;
+        return Ok(Exit::Done);
+    }
+    let device = Named::read(Source::new("disk", text), output)?;
+    let subject = Subject::new(&arguments.domain.name, environment, &arguments.changing)?;
+    subject.change(Action::Attach, device, "Disk attached successfully", output)
+}
+
+pub(super) fn detach_disk(
+    arguments: &DetachDisk,
+    environment: &Environment,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
+    let device = Named::read(Source::new("disk", words::target(&arguments.target)), output)?;
+    let subject = Subject::new(&arguments.domain.name, environment, &arguments.changing)?;
+    subject.change(Action::Detach, device, "Disk detached successfully", output)
+}
+
+pub(super) fn attach_interface(
+    arguments: &AttachInterface,
+    environment: &Environment,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
+    let text = words::interface(arguments)?;
+    if arguments.print_xml {
+        output.text(&text)?;
+        return Ok(Exit::Done);
+    }
+    let device = Named::read(Source::new("interface", text), output)?;
+    let subject = Subject::new(&arguments.domain.name, environment, &arguments.changing)?;
+    subject.change(Action::Attach, device, "Interface attached successfully", output)
+}
+
+pub(super) fn detach_interface(
+    arguments: &DetachInterface,
+    environment: &Environment,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
+    let text = words::mac(&arguments.kind, arguments.mac.as_deref());
+    let device = Named::read(Source::new("interface", text), output)?;
+    let subject = Subject::new(&arguments.domain.name, environment, &arguments.changing)?;
+    subject.change(Action::Detach, device, "Interface detached successfully", output)
+}
+
+impl Named {
+    fn read(source: Source, output: &mut Output) -> Result<Self, Failure> {
+        match conf::parse_device(&source) {
+            Ok((devices, problems)) => {
+                output.problems(&source, &problems);
+                Ok(Self { source, devices })
+            }
+            Err(problems) => Err(Failure::Document { source, problems }),
+        }
+    }
+
+    /// Why it is not accepted.
+    fn refused(&self, problems: Vec<xml::Problem>) -> Failure {
+        Failure::Document { source: self.source.clone(), problems }
+    }
+}
+
+impl<'a> Subject<'a> {
+    fn new(
+        word: &str,
+        environment: &'a Environment,
+        changing: &'a Changing,
+    ) -> Result<Self, Failure> {
+        let name = super::domain(word, environment)?;
+        Ok(Self { name, environment, world: World::here(environment), changing })
+    }
+
+    /// Whether the guest and the stored document are changed.
+    ///
+    /// virsh: `cmdAttachDevice`.
+    fn affects(&self) -> Result<(bool, bool), Failure> {
+        let runs = self.environment.directories.run_of(&self.name)?.path().exists();
+        let Affected { live, config, persistent, .. } = self.changing.affected;
+        let said = live || config || persistent;
+        let live = live || (persistent && runs) || (!said && runs);
+        let config = config || persistent || (!said && !runs);
+        if live && !runs {
+            return Err(Failure::state(format!("domain '{}' is not running", self.name))
+                .help("--config changes the stored document"));
+        }
+        Ok((live, config && !self.changing.print_plan))
+    }
+
+    /// Does something with a device wherever it is to be done: nothing is stored unless the guest has
+    /// taken it.
+    fn change(
+        &self,
+        action: Action,
+        mut device: Named,
+        done: &str,
+        output: &mut Output,
+    ) -> Result<Exit, Failure> {
+        let (live, config) = self.affects()?;
+        let stored = match config {
+            true => Some(config::Stored::change(self, action, &mut device, output)?),
+            false => None,
+        };
+        let exit = match live {
+            true => live::change(self, action, &device, output)?,
+            false => Exit::Done,
+        };
+        if let Some(stored) = stored {
+            stored.write()?;
+        }
+        if exit == Exit::Done && !self.changing.print_plan {
+            output.say(done);
+        }
+        Ok(exit)
+    }
+}

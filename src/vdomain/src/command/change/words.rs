@@ -1,0 +1,141 @@
+//! Documents of devices that are given in words.
+
+use std::fs;
+use std::os::unix::fs::FileTypeExt;
+
+use xml::Tag;
+
+use crate::arguments::{AttachDisk, AttachInterface};
+use crate::failure::Failure;
+
+/// virsh: `cmdAttachDisk`.
+pub(super) fn disk(arguments: &AttachDisk) -> String {
+    let is_block = match arguments.sourcetype.as_deref() {
+        Some(kind) => kind == "block",
+        None => fs::metadata(&arguments.source).is_ok_and(|it| it.file_type().is_block_device()),
+    };
+    let mut disk = Tag::new("disk");
+    disk.attribute("type", if is_block { "block" } else { "file" });
+    disk.attribute("device", &arguments.device);
+    let mut driver = Tag::new("driver");
+    driver.attribute("name", "qemu");
+    let iothread = arguments.iothread.map(|thread| thread.to_string());
+    for (name, value) in [
+        ("type", arguments.subdriver.as_deref()),
+        ("cache", arguments.cache.as_deref()),
+        ("io", arguments.io.as_deref()),
+        ("iothread", iothread.as_deref()),
+    ] {
+        value.into_iter().for_each(|value| driver.attribute(name, value));
+    }
+    disk.child(driver);
+    let attribute = if is_block { "dev" } else { "file" };
+    disk.attribute_child("source", attribute, &arguments.source);
+    let mut target = Tag::new("target");
+    target.attribute("dev", &arguments.target);
+    arguments.targetbus.iter().for_each(|bus| target.attribute("bus", bus));
+    disk.child(target);
+    if let Some(mode) = &arguments.mode {
+        disk.child(Tag::new(mode.clone()));
+    }
+    text_child(&mut disk, "serial", arguments.serial.as_deref());
+    text_child(&mut disk, "wwn", arguments.wwn.as_deref());
+    alias(&mut disk, arguments.alias.as_deref());
+    disk.to_text()
+}
+
+/// A disk of which only the target counts.
+pub(super) fn target(dev: &str) -> String {
+    let mut disk = Tag::new("disk");
+    disk.attribute("device", "disk");
+    disk.attribute_child("target", "dev", dev);
+    disk.to_text()
+}
+
+/// virsh: `cmdAttachInterface`.
+pub(super) fn interface(arguments: &AttachInterface) -> Result<String, Failure> {
+    let kind = arguments.kind.as_str();
+    let mut interface = Tag::new("interface");
+    interface.attribute("type", kind);
+    if arguments.managed {
+        interface.attribute("managed", "yes");
+    }
+    if let Some(mac) = &arguments.mac {
+        interface.attribute_child("mac", "address", mac);
+    }
+    let attribute = match kind {
+        "network" => Some("network"),
+        "bridge" => Some("bridge"),
+        "direct" => Some("dev"),
+        "hostdev" => Some("hostdev"),
+        "user" | "ethernet" => None,
+        other => {
+            return Err(Failure::usage(format!("there are no interfaces of type '{other}' here"))
+                .help("`vdomain attach-device` takes an interface of any type from a document"));
+        }
+    };
+    match (attribute, &arguments.source) {
+        (None, None) => {}
+        (None, Some(source)) => {
+            let message = format!("an interface of type '{kind}' has no source such as '{source}'");
+            return Err(Failure::usage(message));
+        }
+        (Some(_), None) => {
+            let message = format!("an interface of type '{kind}' needs a source");
+            return Err(Failure::usage(message));
+        }
+        (Some("hostdev"), Some(source)) => interface.child(pci(source)?),
+        (Some(attribute), Some(source)) => {
+            let mut tag = Tag::new("source");
+            tag.attribute(attribute, source);
+            arguments.source_mode.iter().for_each(|mode| tag.attribute("mode", mode));
+            interface.child(tag);
+        }
+    }
+    if let Some(target) = &arguments.target {
+        interface.attribute_child("target", "dev", target);
+    }
+    if let Some(model) = &arguments.model {
+        interface.attribute_child("model", "type", model);
+    }
+    alias(&mut interface, arguments.alias.as_deref());
+    Ok(interface.to_text())
+}
+
+/// An interface of which only the type and the MAC address count.
+pub(super) fn mac(kind: &str, mac: Option<&str>) -> String {
+    let mut interface = Tag::new("interface");
+    interface.attribute("type", kind);
+    mac.into_iter().for_each(|mac| interface.attribute_child("mac", "address", mac));
+    interface.to_text()
+}
+
+/// The source of a PCI device such as `0000:06:12.5`.
+fn pci(source: &str) -> Result<Tag, Failure> {
+    let parts: Vec<&str> = source.split([':', '.']).collect();
+    let [domain, bus, slot, function] = parts.as_slice() else {
+        return Err(Failure::usage(format!("'{source}' is no PCI address"))
+            .help("write DOMAIN:BUS:SLOT.FUNCTION, such as 0000:06:12.5"));
+    };
+    let mut address = Tag::new("address");
+    address.attribute("type", "pci");
+    for (name, value) in [("domain", domain), ("bus", bus), ("slot", slot), ("function", function)]
+    {
+        address.attribute(name, &format!("0x{value}"));
+    }
+    let mut tag = Tag::new("source");
+    tag.child(address);
+    Ok(tag)
+}
+
+fn text_child(tag: &mut Tag, name: &'static str, text: Option<&str>) {
+    if let Some(text) = text {
+        let mut child = Tag::new(name);
+        child.text(text);
+        tag.child(child);
+    }
+}
+
+fn alias(tag: &mut Tag, name: Option<&str>) {
+    name.into_iter().for_each(|name| tag.attribute_child("alias", "name", name));
+}

@@ -1,0 +1,153 @@
+//! Devices that come to a guest that runs, and go: used in it meanwhile, and gone from QEMU after.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use pretty_assertions::assert_eq;
+use serde_json::Value;
+
+use crate::common::{Home, run};
+use crate::machine::{document, home, stays, with_shared_memory};
+use crate::running::{Console, qemu};
+
+/// The controllers of a guest that has places for devices to come.
+fn places() -> String {
+    let port =
+        |index| format!("    <controller type='pci' index='{index}' model='pcie-root-port'/>\n");
+    let ports: String = (1..=6).map(port).collect();
+    format!(
+        "    <controller type='pci' index='0' model='pcie-root'/>\n{ports}    \
+         <controller type='usb' model='qemu-xhci'/>\n"
+    )
+}
+
+/// A guest that waits for commands on its console, with the drivers of what will come.
+fn started<'a>(home: &'a Home, name: &str) -> Console<'a> {
+    let script = "modprobe -a virtio_blk virtio_net virtio_scsi sd_mod sr_mod virtiofs";
+    let document = document(name, &stays(script), &places());
+    home.define(&with_shared_memory(&document));
+    let mut console = Console::start(home, name);
+    console.wait_for("guest: done");
+    console
+}
+
+/// What a guest's QEMU has: open descriptors, sets, nodes, character devices and devices.
+fn held(home: &Home, name: &str) -> Vec<usize> {
+    let descriptors = fs::read_dir(format!("/proc/{}/fd", qemu(home, name))).unwrap().count();
+    let inventory = home.path("home/run").join(name).join("inventory.json");
+    let inventory: Value = serde_json::from_slice(&fs::read(inventory).unwrap()).unwrap();
+    vec![descriptors, inventory["told"].as_array().unwrap().len()]
+}
+
+/// An image of 8 MiB.
+fn image(path: &Path, format: &str) -> String {
+    let mut command = Command::new("qemu-img");
+    command.args(["create", "-q", "-f", format]).arg(path).arg("8M");
+    run(command).done();
+    path.display().to_string()
+}
+
+/// What the guest wrote at the beginning of an image.
+fn beginning(home: &Home, image: &str, format: &str) -> String {
+    let raw = home.path("content");
+    let mut command = Command::new("qemu-img");
+    command.args(["convert", "-f", format, "-O", "raw", image]).arg(&raw);
+    run(command).done();
+    String::from_utf8_lossy(&fs::read(raw).unwrap()[..5]).into_owned()
+}
+
+#[test]
+fn devices_come_are_used_and_go() {
+    let Some(home) = home() else { return };
+    let images =
+        [("vdb", "virtio", "qcow2"), ("sda", "scsi", "raw")].map(|(target, bus, format)| {
+            (target, bus, format, image(&home.path(format!("{target}.img")), format))
+        });
+    let shared = home.path("shared");
+    fs::create_dir(&shared).unwrap();
+    fs::write(shared.join("word"), "from the host\n").unwrap();
+    let share = home.write(
+        "share.xml",
+        format!(
+            "<filesystem type='mount'>\n  <driver type='virtiofs'/>\n  <source dir='{}'/>\n  \
+             <target dir='later'/>\n</filesystem>\n",
+            shared.display()
+        ),
+    );
+    let share = share.display().to_string();
+    let mut console = started(&home, "changes");
+    // The controller of the SCSI disk stays.
+    home.vdomain(&["attach-disk", "changes", &images[1].3, "sda", "--targetbus", "scsi"]).done();
+    home.vdomain(&["detach-disk", "changes", "sda"]).done();
+    let before = held(&home, "changes");
+    let document = home.vdomain(&["dumpxml", "changes"]).done().out;
+
+    for (target, bus, format, image) in &images {
+        let disk = ["attach-disk", "changes", image, target];
+        home.vdomain(&[&disk[..], &["--targetbus", bus, "--subdriver", format]].concat()).done();
+    }
+    home.vdomain(&["attach-interface", "changes", "user", "--model", "virtio"]).done();
+    home.vdomain(&["attach-device", "changes", &share]).done();
+    console.types("until [ -b /dev/vda ] && [ -b /dev/sda ] ; do sleep 1; done");
+    console.types("for d in vda sda; do echo used! | dd of=/dev/$d conv=fsync; done");
+    console
+        .types("dhcp; share virtiofs later; cat /mnt/later/word; umount /mnt/later; echo 'al''l'");
+    let address = console.wait_for("address ");
+    console.wait_for("from the host");
+    console.wait_for("all");
+
+    assert!(!address.contains("none"), "{address}");
+    home.vdomain(&["detach-device", "changes", &share]).done();
+    home.vdomain(&["detach-interface", "changes", "user"]).done();
+    for (target, _, format, image) in &images {
+        home.vdomain(&["detach-disk", "changes", target]).done();
+        assert_eq!(beginning(&home, image, format), "used!");
+    }
+    console.types("ls -d /sys/block/[vs]d* /sys/class/net/eth*; echo 'no''ne'");
+    console.wait_for("none");
+
+    assert_eq!(home.vdomain(&["dumpxml", "changes"]).done().out, document);
+    assert_eq!(held(&home, "changes"), before);
+    console.types("poweroff -f");
+    console.end();
+}
+
+#[test]
+fn fifty_disks_come_and_go_and_leave_nothing() {
+    let Some(home) = home() else { return };
+    let image = image(&home.path("disk.img"), "qcow2");
+    let mut console = started(&home, "cycles");
+    let before = held(&home, "cycles");
+
+    for _ in 0..50 {
+        home.vdomain(&["attach-disk", "cycles", &image, "vdb", "--subdriver", "qcow2"]).done();
+        home.vdomain(&["detach-disk", "cycles", "vdb"]).done();
+    }
+
+    assert_eq!(held(&home, "cycles"), before);
+    console.types("poweroff -f");
+    console.end();
+}
+
+#[test]
+fn what_cannot_be_added_changes_nothing() {
+    let Some(home) = home() else { return };
+    let image = image(&home.path("disk.img"), "raw");
+    let mut console = started(&home, "refused");
+    let before = (held(&home, "refused"), home.vdomain(&["dumpxml", "refused"]).done().out);
+
+    let sata =
+        home.vdomain(&["attach-disk", "refused", &image, "sda", "--targetbus", "sata"]).fails(1);
+    // It is raw, which only QEMU finds out, when other things have been done.
+    let cut = home.write("cut.qcow2", b"QFI\xfb\0\0\0\x03").display().to_string();
+    let broken =
+        home.vdomain(&["attach-disk", "refused", &cut, "vdb", "--subdriver", "qcow2"]).fails(1);
+
+    assert!(sata.contains("cannot add 'ide-hd' to a running machine"), "{}", sata);
+    assert!(broken.contains("disk vdb"), "{}", broken);
+    let after = (held(&home, "refused"), home.vdomain(&["dumpxml", "refused"]).done().out);
+    assert_eq!(after, before);
+    console.types("poweroff -f");
+    console.end();
+}
