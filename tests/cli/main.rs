@@ -15,6 +15,7 @@ mod hostile;
 mod names;
 mod queries;
 mod readme;
+mod running;
 
 /// The smallest document of a guest, with `devices` in it.
 fn document(name: &str, devices: &str) -> String {

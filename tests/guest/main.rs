@@ -13,6 +13,7 @@ mod common;
 mod machine;
 mod running;
 
+mod asking;
 mod boot;
 mod changes;
 mod console;

@@ -555,6 +555,17 @@ pub fn shared_files() {
     rustix::process::umask(rustix::fs::Mode::WOTH);
 }
 
+/// How much of the host's memory a process takes, in bytes.
+///
+/// # Errors
+///
+/// The process is gone.
+pub fn resident_memory(process: u32) -> io::Result<u64> {
+    let pages = std::fs::read_to_string(format!("/proc/{process}/statm"))?;
+    let resident: u64 = pages.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0);
+    Ok(resident * rustix::param::page_size() as u64)
+}
+
 /// The user as whom this process runs.
 pub fn user() -> u32 {
     rustix::process::geteuid().as_raw()

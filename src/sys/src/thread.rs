@@ -66,6 +66,37 @@ pub fn work_of_thread(process: u32, thread: u32) -> io::Result<Work> {
     work_in(&format!("/proc/{process}/task/{thread}/stat"))
 }
 
+/// How long a thread of a process has waited for a processor while it could have run.
+///
+/// # Errors
+///
+/// The thread is gone, or the kernel does not count it.
+pub fn delay_of_thread(process: u32, thread: u32) -> io::Result<Duration> {
+    let counted = fs::read_to_string(format!("/proc/{process}/task/{thread}/schedstat"))?;
+    // Time on a processor, time waited for one, number of turns (Linux: sched-stats.rst).
+    let waited = counted.split_whitespace().nth(1).and_then(|field| field.parse().ok());
+    Ok(Duration::from_nanos(waited.ok_or(io::ErrorKind::InvalidData)?))
+}
+
+/// The processors of the host that a thread may run on, and how many there are.
+///
+/// # Errors
+///
+/// Those of sched_getaffinity(2): the thread is gone.
+pub fn affinity(thread: u32) -> io::Result<Vec<bool>> {
+    let thread = i32::try_from(thread).ok().and_then(Pid::from_raw);
+    let set = rustix::thread::sched_getaffinity(Some(thread.ok_or(io::ErrorKind::NotFound)?))?;
+    Ok((0..processors()).map(|cpu| set.is_set(cpu)).collect())
+}
+
+/// How many processors the host has.
+fn processors() -> usize {
+    let present = fs::read_to_string("/sys/devices/system/cpu/present").unwrap_or_default();
+    // Such as `0-7`; they are numbered from 0 without gaps.
+    let last = present.trim().rsplit(['-', ',']).next().and_then(|last| last.parse().ok());
+    last.map_or(1, |last: usize| last + 1).min(CpuSet::MAX_CPU)
+}
+
 /// Source: `proc_pid_stat(5)`, fields 14, 15 and 39.
 fn work_in(path: &str) -> io::Result<Work> {
     let stat = fs::read_to_string(path)?;
@@ -133,6 +164,7 @@ mod tests {
         assert!(all.total() >= Duration::from_millis(10), "{all:?}");
         assert!(first.total() <= work_of_process(me).unwrap().total());
         assert!(work_of_thread(me, 1).is_err());
+        assert!(affinity(me).unwrap().contains(&true));
     }
 
     fn status(field: &str) -> String {

@@ -1,17 +1,25 @@
 //! The command line: one struct for each command, whose doc comments are its help.
 
+mod agent;
 mod devices;
 mod domains;
+mod running;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use agent::{AgentCommand, Domtime, Guestinfo, SetUserPassword};
 pub(crate) use devices::{
     Affected, AttachDisk, AttachInterface, Changing, DetachDisk, DetachInterface, DeviceFile,
 };
 pub(crate) use domains::{
     Domstate, List, One, OneOf, Rename, Reporting, Several, StartArguments, Starting,
+};
+
+pub(crate) use running::{
+    AddressSource, Domblkinfo, Domblklist, Domblkstat, Domdisplay, Domifaddr, Domiflist, Domifstat,
+    Domstats, EventArguments, MonitorCommand, Screenshot, SendKey,
 };
 
 /// QEMU guests from libvirt domain XML, without a daemon.
@@ -74,6 +82,54 @@ pub(crate) enum Command {
     AttachInterface(Box<AttachInterface>),
     /// Take a network interface from a domain.
     DetachInterface(DetachInterface),
+    /// Reset guests, as their reset button would.
+    Reset(Several),
+    /// Send guests a non-maskable interrupt.
+    InjectNmi(Several),
+    /// Say what happens to guests.
+    Event(EventArguments),
+    /// Print statistics of domains.
+    Domstats(Domstats),
+    /// Print what a guest's processors do.
+    Vcpuinfo(Reporting),
+    /// Print what a guest's memory is used for.
+    Dommemstat(Reporting),
+    /// List the disks of a domain.
+    Domblklist(Domblklist),
+    /// Print how large the images of a guest's disks are.
+    Domblkinfo(Domblkinfo),
+    /// Print what a guest has read from its disks and written.
+    Domblkstat(Domblkstat),
+    /// List the interfaces of a domain.
+    Domiflist(Domiflist),
+    /// Print what went through an interface of a guest.
+    Domifstat(Domifstat),
+    /// Print the addresses of a guest.
+    Domifaddr(Domifaddr),
+    /// Print where the display of a guest can be seen.
+    Domdisplay(Domdisplay),
+    /// Press keys of a guest's keyboard.
+    SendKey(SendKey),
+    /// Write a picture of what a guest shows.
+    Screenshot(Screenshot),
+    /// Print what the agent in a guest says of it.
+    Guestinfo(Guestinfo),
+    /// Print the file systems that a guest has mounted; takes an agent in it.
+    Domfsinfo(Reporting),
+    /// Print or set the time of a guest; takes an agent in it.
+    Domtime(Domtime),
+    /// Print the name that a guest has given itself; takes an agent in it.
+    Domhostname(Reporting),
+    /// Set the password of a user of a guest; takes an agent in it.
+    SetUserPassword(SetUserPassword),
+    /// Give the agent in a guest a command.
+    #[command(name = "qemu-agent-command")]
+    TellAgent(AgentCommand),
+    /// Give the QEMU of a guest a command.
+    #[command(name = "qemu-monitor-command")]
+    TellQemu(MonitorCommand),
+    /// Say what happens to guests, in QEMU's words.
+    QemuMonitorEvent(EventArguments),
     /// Connect to the console of a guest; ^] leaves.
     Console(One),
     /// Print what `define` would store.

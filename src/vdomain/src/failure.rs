@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use guest::agent;
 use store::Name;
 use xml::{Problem, Source};
 
@@ -74,6 +75,25 @@ impl Failure {
             }
             other => other,
         }
+    }
+}
+
+impl From<qmp::Error> for Failure {
+    fn from(error: qmp::Error) -> Self {
+        let exit = if error.outcome_is_unknown() { Exit::TimedOut } else { Exit::Refused };
+        Self::Other { exit, message: error.to_string(), help: None }
+    }
+}
+
+impl From<agent::Error> for Failure {
+    fn from(error: agent::Error) -> Self {
+        let exit = match error {
+            agent::Error::NotRunning | agent::Error::NoChannel => Exit::WrongState,
+            agent::Error::TimedOut { .. } => Exit::TimedOut,
+            agent::Error::Qmp(error) => return error.into(),
+            _ => Exit::Refused,
+        };
+        Self::Other { exit, message: error.to_string(), help: error.help().map(str::to_owned) }
     }
 }
 

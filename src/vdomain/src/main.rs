@@ -9,6 +9,7 @@ mod exit;
 mod failure;
 mod output;
 mod report;
+mod running;
 mod world;
 
 use std::process::ExitCode;

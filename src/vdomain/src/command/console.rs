@@ -36,7 +36,7 @@ pub(super) fn attach(
     connected: impl FnOnce(&mut Client) -> Result<(), AskError>,
 ) -> Result<Exit, Failure> {
     let name = run.name();
-    let refused = |error| super::control::asked(name, error);
+    let refused = |error| super::refused(name, error);
     let (mut client, consoles) = super::ask(run, |mut client| {
         let consoles = client.consoles()?;
         Ok((client, consoles))

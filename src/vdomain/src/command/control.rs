@@ -1,14 +1,11 @@
 //! `shutdown`, `destroy`, `suspend`, `resume`: one request to the supervisor each.
 
-use serde_json::json;
-use store::Name;
-use supervisor::client::AskError;
-
 use crate::arguments::Several;
 use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
+use serde_json::json;
 
 pub(super) fn shutdown(
     several: &Several,
@@ -52,24 +49,8 @@ fn ask(
     super::each::run(&several.names, environment, output, |name, output| {
         let run = environment.directories.run_of(name)?;
         super::ask(&run, |mut client| client.call(method, json!({})))
-            .map_err(|error| asked(name, error))?;
+            .map_err(|error| super::refused(name, error))?;
         output.say(format_args!("Domain '{name}' {done}"));
         Ok(())
     })
-}
-
-/// Why a supervisor did not do what was asked, in a sentence about the domain.
-pub(super) fn asked(name: &Name, error: AskError) -> Failure {
-    match error {
-        AskError::NotRunning => Failure::state(format!("domain '{name}' is not running")),
-        AskError::WrongState(state) => Failure::state(format!("domain '{name}' is {state}")),
-        AskError::TimedOut => Failure::Other {
-            exit: Exit::TimedOut,
-            message: format!("domain '{name}': {error}"),
-            help: Some(format!("`vdomain domstate {name}` tells")),
-        },
-        AskError::Changed | AskError::Refused(_) | AskError::Died | AskError::Io(_) => {
-            Failure::refused(format!("domain '{name}': {error}"))
-        }
-    }
 }

@@ -38,7 +38,7 @@ pub(super) fn of(
     match super::ask(&run, |mut client| client.state()) {
         Ok((state, reason)) => Ok((state, Some(reason))),
         Err(AskError::NotRunning) => Ok((GuestState::ShutOff.to_string(), None)),
-        Err(error) => Err(super::control::asked(name, error)),
+        Err(error) => Err(super::refused(name, error)),
     }
 }
 

@@ -35,24 +35,28 @@ pub(super) fn run(
             Err(failure) => exits.push(output.failure(&failure)),
         }
     }
+    exits.extend(parallel(&names, |name| {
+        let mut output = Output::new();
+        match work(name, &mut output) {
+            Ok(()) => Exit::Done,
+            Err(failure) => output.failure(&failure),
+        }
+    }));
+    Ok(together(&exits))
+}
+
+/// Does `work` with each of the domains, each in a thread of its own; what came of each, in their
+/// order.
+pub(super) fn parallel<T: Send>(names: &[Name], work: impl Fn(&Name) -> T + Sync) -> Vec<T> {
     thread::scope(|scope| {
         let work = &work;
-        let threads: Vec<_> = names
-            .iter()
-            .map(|name| {
-                scope.spawn(move || {
-                    let mut output = Output::new();
-                    match work(name, &mut output) {
-                        Ok(()) => Exit::Done,
-                        Err(failure) => output.failure(&failure),
-                    }
-                })
-            })
-            .collect();
-        // A thread that panicked has said so.
-        exits.extend(threads.into_iter().map(|thread| thread.join().unwrap_or(Exit::Refused)));
-    });
-    Ok(together(&exits))
+        let threads: Vec<_> = names.iter().map(|name| scope.spawn(move || work(name))).collect();
+        let join = |thread: thread::ScopedJoinHandle<'_, T>| match thread.join() {
+            Ok(done) => done,
+            Err(panic) => std::panic::resume_unwind(panic),
+        };
+        threads.into_iter().map(join).collect()
+    })
 }
 
 /// The exit code of several.

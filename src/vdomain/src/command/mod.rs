@@ -1,24 +1,35 @@
 //! The commands: one file each.
 
+mod agent;
 mod capabilities;
 mod change;
 mod console;
 mod control;
 mod define;
+mod domblk;
+mod domdisplay;
+mod domif;
 mod dominfo;
+mod dommemstat;
 mod domrename;
 mod domstate;
+mod domstats;
 mod dumpxml;
 mod each;
 mod edit;
+mod event;
 mod format;
 mod identity;
 mod list;
+mod monitor;
 mod plan;
+mod screenshot;
+mod send_key;
 mod start;
 pub(crate) mod supervise;
 mod undefine;
 mod validate;
+mod vcpuinfo;
 
 use std::path::Path;
 
@@ -62,6 +73,31 @@ pub(crate) fn run(
         Command::DetachDisk(it) => change::detach_disk(&it, environment, output),
         Command::AttachInterface(it) => change::attach_interface(&it, environment, output),
         Command::DetachInterface(it) => change::detach_interface(&it, environment, output),
+        Command::Reset(several) => monitor::reset(&several, environment, output),
+        Command::InjectNmi(several) => monitor::inject_nmi(&several, environment, output),
+        Command::Event(arguments) => event::run(&arguments, false, environment, output),
+        Command::Domstats(arguments) => domstats::run(&arguments, environment, output),
+        Command::Vcpuinfo(arguments) => vcpuinfo::run(&arguments, environment, output),
+        Command::Dommemstat(arguments) => dommemstat::run(&arguments, environment, output),
+        Command::Domblklist(arguments) => domblk::domblklist(&arguments, environment, output),
+        Command::Domblkinfo(arguments) => domblk::domblkinfo(&arguments, environment, output),
+        Command::Domblkstat(arguments) => domblk::domblkstat(&arguments, environment, output),
+        Command::Domiflist(arguments) => domif::domiflist(&arguments, environment, output),
+        Command::Domifstat(arguments) => domif::domifstat(&arguments, environment, output),
+        Command::Domifaddr(arguments) => domif::domifaddr(&arguments, environment, output),
+        Command::Domdisplay(arguments) => domdisplay::run(&arguments, environment, output),
+        Command::SendKey(arguments) => send_key::run(&arguments, environment, output),
+        Command::Screenshot(arguments) => screenshot::run(&arguments, environment, output),
+        Command::Guestinfo(arguments) => agent::guestinfo(&arguments, environment, output),
+        Command::Domfsinfo(arguments) => agent::domfsinfo(&arguments, environment, output),
+        Command::Domtime(arguments) => agent::domtime(&arguments, environment, output),
+        Command::Domhostname(arguments) => agent::domhostname(&arguments, environment, output),
+        Command::SetUserPassword(arguments) => {
+            agent::set_user_password(&arguments, environment, output)
+        }
+        Command::TellAgent(arguments) => agent::command(&arguments, environment, output),
+        Command::TellQemu(arguments) => monitor::command(&arguments, environment, output),
+        Command::QemuMonitorEvent(arguments) => event::run(&arguments, true, environment, output),
         Command::Console(one) => console::run(&one, environment, output),
         Command::Format(arguments) => format::run(&arguments, environment, output),
         Command::Plan(arguments) => plan::run(&arguments, environment, output),
@@ -75,7 +111,7 @@ const THIS_PROGRAM: &str = "/proc/self/exe";
 
 /// Asks the supervisor of a guest. One that was killed before it replied is asked again by way of the
 /// one that takes over: nothing that can be asked does harm when it is done twice.
-fn ask<T>(
+pub(crate) fn ask<T>(
     run: &RunDirectory,
     question: impl Fn(Client) -> Result<T, AskError>,
 ) -> Result<T, AskError> {
@@ -105,4 +141,20 @@ fn domain(word: &str, environment: &Environment) -> Result<Name, Failure> {
 /// The same for what only looks: the beginning of a name is enough, where no other begins like that.
 fn domain_to_read(word: &str, environment: &Environment) -> Result<Name, Failure> {
     Domains::read(environment)?.find(word, Naming::Prefix)
+}
+
+/// Why a supervisor did not do what was asked, in a sentence about the domain.
+pub(crate) fn refused(name: &Name, error: AskError) -> Failure {
+    match error {
+        AskError::NotRunning => Failure::state(format!("domain '{name}' is not running")),
+        AskError::WrongState(state) => Failure::state(format!("domain '{name}' is {state}")),
+        AskError::TimedOut => Failure::Other {
+            exit: Exit::TimedOut,
+            message: format!("domain '{name}': {error}"),
+            help: Some(format!("`vdomain domstate {name}` tells")),
+        },
+        AskError::Changed | AskError::Refused(_) | AskError::Died | AskError::Io(_) => {
+            Failure::refused(format!("domain '{name}': {error}"))
+        }
+    }
 }

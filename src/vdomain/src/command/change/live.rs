@@ -50,7 +50,7 @@ fn carry_out(
 ) -> Result<Exit, Failure> {
     let name = &subject.name;
     let run = subject.environment.directories.run_of(name)?;
-    let asked = |error| super::super::control::asked(name, error);
+    let asked = |error| super::super::refused(name, error);
     for _ in 0..TRIES {
         // A supervisor that takes over completes what the one before it had begun.
         let mut client = super::super::connect(&run).map_err(asked)?;

@@ -1,0 +1,120 @@
+//! `domstats`: print statistics of domains.
+
+use guest::statistics::{Groups, Statistics, collect};
+use serde_json::{Value, json};
+use store::Name;
+use sys::runtime::block_on;
+
+use crate::arguments::Domstats;
+use crate::domains::{self, Domains, Naming};
+use crate::environment::Environment;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::running::Guest;
+
+pub(super) fn run(
+    arguments: &Domstats,
+    environment: &Environment,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
+    let domains = Domains::read(environment)?;
+    let names = if arguments.names.is_empty() {
+        domains.names().to_vec()
+    } else {
+        let find = |word: &String| domains.find(word, Naming::Prefix);
+        arguments.names.iter().map(find).collect::<Result<_, _>>()?
+    };
+    let groups = groups(arguments);
+    let of_all = super::each::parallel(&names, |name| of(name, groups, environment));
+    let mut exit = Exit::Done;
+    let mut json = Vec::new();
+    for (name, statistics) in names.iter().zip(of_all) {
+        match statistics {
+            Ok(statistics) if arguments.json => {
+                let mut all = Statistics::new();
+                all.insert("name".to_owned(), name.as_str().into());
+                all.extend(statistics);
+                json.push(Value::Object(all));
+            }
+            Ok(statistics) => output.text(&text(name, &statistics))?,
+            Err(failure) => exit = output.failure(&failure),
+        }
+    }
+    if arguments.json {
+        output.json(&json!(json))?;
+    }
+    Ok(exit)
+}
+
+fn groups(arguments: &Domstats) -> Groups {
+    let asked = Groups {
+        state: arguments.state,
+        cpu_total: arguments.cpu_total,
+        balloon: arguments.balloon,
+        vcpu: arguments.vcpu,
+        interface: arguments.interface,
+        block: arguments.block,
+    };
+    asked.or_all()
+}
+
+fn text(name: &Name, statistics: &Statistics) -> String {
+    let line = |(name, value): (&String, &Value)| match value {
+        Value::String(text) => format!("  {name}={text}\n"),
+        value => format!("  {name}={value}\n"),
+    };
+    let lines: String = statistics.iter().map(line).collect();
+    format!("Domain: '{name}'\n{lines}\n")
+}
+
+fn of(name: &Name, groups: Groups, environment: &Environment) -> Result<Statistics, Failure> {
+    let (state, reason) = super::domstate::of(name, environment)?;
+    let mut statistics = Statistics::new();
+    if groups.state {
+        let reason = reason.as_deref();
+        statistics.insert("state.state".to_owned(), number_of_state(&state).into());
+        let number = number_of_reason(&state, reason.unwrap_or("unknown"));
+        statistics.insert("state.reason".to_owned(), number.into());
+    }
+    if reason.is_some() {
+        let guest = Guest::connect(name, environment)?;
+        statistics.extend(block_on(collect(&guest.seen(), groups))?);
+    } else {
+        let domain = domains::model(name, true, environment)?;
+        if groups.balloon {
+            let memory = domain.memory.as_ref().map_or(0, |memory| memory.size.0);
+            statistics.insert("balloon.maximum".to_owned(), memory.into());
+        }
+        if groups.vcpu {
+            let maximum = domain.vcpu.as_ref().map_or(1, |vcpu| vcpu.maximum);
+            statistics.insert("vcpu.maximum".to_owned(), maximum.into());
+        }
+    }
+    Ok(statistics)
+}
+
+/// libvirt: `virDomainState`.
+fn number_of_state(state: &str) -> u32 {
+    match state {
+        "running" => 1,
+        "paused" => 3,
+        "in shutdown" => 4,
+        "shut off" => 5,
+        "crashed" => 6,
+        "pmsuspended" => 7,
+        _ => 0,
+    }
+}
+
+/// libvirt: `virDomainRunningReason`, `virDomainPausedReason` and the like.
+fn number_of_reason(state: &str, reason: &str) -> u32 {
+    match (state, reason) {
+        ("running", "booted") | ("paused", "user") | ("crashed", "panicked") => 1,
+        ("running", "unpaused") | ("paused", "io-error") => 5,
+        ("paused", "watchdog") => 6,
+        ("running", "wakeup") => 8,
+        ("paused", "started-paused") => 11,
+        _ => 0,
+    }
+}

@@ -1,0 +1,109 @@
+//! The commands that ask a running guest, where none runs, and what a document tells without it.
+
+use pretty_assertions::assert_eq;
+use serde_json::{Value, json};
+
+use crate::common::Home;
+use crate::document;
+
+const DEVICES: &str = "    <disk type='file' device='disk'>
+      <source file='/images/a.img'/>
+      <target dev='vda' bus='virtio'/>
+    </disk>
+    <disk type='file' device='cdrom'>
+      <target dev='sda' bus='sata'/>
+    </disk>
+    <interface type='network'>
+      <mac address='52:54:00:00:00:01'/>
+      <source network='default'/>
+      <model type='virtio'/>
+    </interface>";
+
+#[test]
+fn the_disks_and_interfaces_of_a_document_are_listed_as_virsh_does() {
+    let Some(home) = Home::with_qemu() else { return };
+    home.define(&document("web", DEVICES));
+
+    let disks = home.vdomain(&["domblklist", "--details", "web"]).done().out;
+    let interfaces = home.vdomain(&["domiflist", "web"]).done().out;
+
+    assert_eq!(
+        disks,
+        " Type   Device   Target   Source
+-----------------------------------------
+ file   disk     vda      /images/a.img
+ file   cdrom    sda      -
+"
+    );
+    assert_eq!(
+        interfaces,
+        " Interface   Type      Source    Model    MAC
+-------------------------------------------------------------
+ -           network   default   virtio   52:54:00:00:00:01
+"
+    );
+}
+
+#[test]
+fn statistics_of_a_domain_that_does_not_run_are_what_its_document_says() {
+    let Some(home) = Home::with_qemu() else { return };
+    home.define(&document("web", ""));
+
+    let text = home.vdomain(&["domstats"]).done().out;
+    let json = home.vdomain(&["domstats", "--json", "--state", "web"]).done().out;
+
+    assert_eq!(
+        text,
+        "Domain: 'web'
+  state.state=5
+  state.reason=0
+  balloon.maximum=65536
+  vcpu.maximum=1
+
+"
+    );
+    assert_eq!(
+        serde_json::from_str::<Value>(&json).unwrap(),
+        json!([{ "name": "web", "state.state": 5, "state.reason": 0 }])
+    );
+}
+
+#[test]
+fn what_only_a_running_guest_knows_is_refused() {
+    let Some(home) = Home::with_qemu() else { return };
+    home.define(&document("web", DEVICES));
+
+    for command in [
+        &["vcpuinfo", "web"][..],
+        &["dommemstat", "web"],
+        &["domblkinfo", "web", "vda"],
+        &["domblkstat", "web"],
+        &["domifstat", "web", "vnet0"],
+        &["domifaddr", "web"],
+        &["domdisplay", "web"],
+        &["send-key", "web", "KEY_ENTER"],
+        &["screenshot", "web"],
+        &["inject-nmi", "web"],
+        &["reset", "web"],
+        &["event", "web"],
+        &["guestinfo", "web"],
+        &["domhostname", "web"],
+        &["qemu-monitor-command", "web", "query-status"],
+    ] {
+        let said = home.vdomain(command).fails(4);
+        assert_eq!(said, "error: domain 'web' is not running\n", "{command:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_meant_is_said_to_be_wrong() {
+    let home = Home::new();
+
+    let event = home.vdomain(&["event", "--event", "lifecycel"]).fails(2);
+    let monitor = home.vdomain(&["qemu-monitor-command", "web", "query status"]).fails(3);
+    let names = home.vdomain(&["event", "--list"]).done().out;
+
+    assert!(event.contains("help: did you mean 'lifecycle'?"), "{event}");
+    assert!(monitor.contains("no domain 'web'"), "{monitor}");
+    assert!(names.starts_with("lifecycle\nreboot\n"), "{names}");
+}
