@@ -63,7 +63,7 @@ impl Directories {
     /// # Errors
     /// A path of a socket in it that is longer than the kernel takes.
     pub fn run_of(&self, name: &Name) -> Result<RunDirectory, Error> {
-        let run = RunDirectory::new(self.run.join(name.as_str()), name.clone());
+        let run = RunDirectory::new(self.run.join(name.as_str()), name.clone(), self.state.clone());
         let path = run.longest_socket();
         let length = path.as_os_str().len();
         if length > MAX_SOCKET_PATH {

@@ -13,11 +13,13 @@ use crate::name::Name;
 pub struct RunDirectory {
     path: PathBuf,
     name: Name,
+    /// Where state of all guests is kept.
+    state: PathBuf,
 }
 
 impl RunDirectory {
-    pub(crate) fn new(path: PathBuf, name: Name) -> Self {
-        Self { path, name }
+    pub(crate) fn new(path: PathBuf, name: Name, state: PathBuf) -> Self {
+        Self { path, name, state }
     }
 
     /// The guest's name.
@@ -38,6 +40,22 @@ impl RunDirectory {
     /// The socket of QEMU's monitor.
     pub fn monitor(&self) -> PathBuf {
         self.path.join("monitor")
+    }
+
+    /// The directory of state that outlives guests.
+    pub fn state(&self) -> &Path {
+        &self.state
+    }
+
+    /// How the guest ended the last time, written when it did; not in the directory, which goes with
+    /// the guest.
+    pub fn last(&self) -> PathBuf {
+        self.state.join("last").join(format!("{}.json", self.name))
+    }
+
+    /// Where the memory of guests is dumped that have crashed.
+    pub fn dumps(&self) -> PathBuf {
+        self.state.join("dump")
     }
 
     /// The lock that says whether somebody supervises the guest. It lies beside the directory, so

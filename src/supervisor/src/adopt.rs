@@ -2,6 +2,7 @@
 //! are found by what was written down.
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use qmp::{Client, Events};
@@ -11,7 +12,7 @@ use sys::runtime;
 
 use crate::control::Control;
 use crate::launch::{Guest, LaunchError, Resources};
-use crate::state::from_run_state;
+use crate::state::{GuestState, Reason, from_run_state};
 use crate::status::Status;
 
 /// How long QEMU may take to greet: it runs, so this is short.
@@ -36,7 +37,7 @@ pub async fn adopt(run: RunDirectory) -> Result<Option<Guest>, LaunchError> {
         resources.clear();
         return Ok(None);
     }
-    let (client, events, answer) = match ask(&resources).await {
+    let (client, events, state) = match ask(&resources.run.monitor()).await {
         Ok(asked) => asked,
         Err(error) => {
             // A QEMU that is just ending does not answer any more.
@@ -49,7 +50,6 @@ pub async fn adopt(run: RunDirectory) -> Result<Option<Guest>, LaunchError> {
             return Err(error.into());
         }
     };
-    let state = from_run_state(answer["status"].as_str().unwrap_or_default());
     // The dead supervisor's socket is in the way.
     let _ = fs::remove_file(resources.run.control());
     let control = Control::listen(&resources.run)?;
@@ -57,8 +57,11 @@ pub async fn adopt(run: RunDirectory) -> Result<Option<Guest>, LaunchError> {
     Ok(Some(Guest { qemu, resources, client, events, control, status, state, adopted: true }))
 }
 
-async fn ask(resources: &Resources) -> Result<(Client, Events, Value), qmp::Error> {
-    let (client, events) = Client::connect(&resources.run.monitor(), GREETING_LIMIT).await?;
+/// Talks to QEMU and asks it for its state.
+pub(crate) async fn ask(
+    monitor: &Path,
+) -> Result<(Client, Events, (GuestState, Reason)), qmp::Error> {
+    let (client, events) = Client::connect(monitor, GREETING_LIMIT).await?;
     let answer = client.execute("query-status", &Value::Null).await?;
-    Ok((client, events, answer))
+    Ok((client, events, from_run_state(answer["status"].as_str().unwrap_or_default())))
 }

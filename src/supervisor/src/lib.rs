@@ -27,6 +27,7 @@ pub mod control;
 pub mod description;
 pub mod driver;
 mod exchange;
+pub mod last;
 pub mod launch;
 pub mod request;
 pub mod start;
@@ -36,6 +37,7 @@ pub mod varlink;
 
 pub use client::Client;
 pub use description::Description;
+pub use last::Last;
 pub use request::{Request, Verdict};
 pub use start::{StartError, revive, start, supervise};
 pub use state::{GuestState, Reason};

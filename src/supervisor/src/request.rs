@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use conf::device::watchdog::WatchdogAction;
 use conf::lifecycle::LifecycleAction;
 use qemu::Plan;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use store::{Directories, Name, RunDirectory};
 
 /// Everything a supervisor must know to start a guest.
@@ -16,6 +18,8 @@ pub struct Request {
     pub uuid: String,
     /// The directory of running guests.
     pub run: PathBuf,
+    /// The directory of what outlives guests.
+    pub state: PathBuf,
     /// What to do.
     pub plan: Plan,
     /// The document it is started from.
@@ -37,6 +41,9 @@ pub struct Lifecycle {
     pub reboot: String,
     /// `<on_crash>`.
     pub crash: String,
+    /// Whether its memory is dumped when a watchdog stops it: `<watchdog action='dump'/>`.
+    #[serde(default)]
+    pub watchdog_dumps: bool,
 }
 
 impl Lifecycle {
@@ -49,8 +56,27 @@ impl Lifecycle {
             poweroff: word(domain.on_poweroff, LifecycleAction::Destroy),
             reboot: word(domain.on_reboot, LifecycleAction::Restart),
             crash: word(domain.on_crash, LifecycleAction::Destroy),
+            watchdog_dumps: domain
+                .devices
+                .watchdogs
+                .first()
+                .is_some_and(|watchdog| watchdog.action == WatchdogAction::Dump),
         }
     }
+}
+
+impl Lifecycle {
+    /// Whether the guest ends when it reboots. QEMU has to be told: by itself it starts again.
+    pub fn reboot_ends(&self) -> bool {
+        self.reboot == "destroy"
+    }
+}
+
+/// What QEMU is told, by `set-action`, so that it takes a reset for the end of the guest, or not.
+///
+/// libvirt: `qemuProcessSetupLifecycleActions`.
+pub(crate) fn resets_end(end: bool) -> Value {
+    json!({ "reboot": if end { "shutdown" } else { "reset" } })
 }
 
 impl Request {
@@ -59,17 +85,21 @@ impl Request {
     /// # Errors
     /// A name that cannot be one of a file; the command line refuses it before.
     pub fn run_directory(&self) -> Result<RunDirectory, store::Error> {
-        run_directory(&self.name, &self.run)
+        run_directory(&self.name, &self.run, &self.state)
     }
 }
 
 /// The run-time directory of the guest `name` below the directory of running guests.
-pub(crate) fn run_directory(name: &str, run: &Path) -> Result<RunDirectory, store::Error> {
+pub(crate) fn run_directory(
+    name: &str,
+    run: &Path,
+    state: &Path,
+) -> Result<RunDirectory, store::Error> {
     let none = PathBuf::new();
     let directories = Directories {
         run: run.to_owned(),
+        state: state.to_owned(),
         definitions: none.clone(),
-        state: none.clone(),
         secrets: none.clone(),
         cache: none,
     };
@@ -88,6 +118,8 @@ pub enum Task {
         name: String,
         /// The directory of running guests.
         run: PathBuf,
+        /// The directory of what outlives guests.
+        state: PathBuf,
     },
 }
 
@@ -99,7 +131,7 @@ impl Task {
     pub fn run_directory(&self) -> Result<RunDirectory, store::Error> {
         match self {
             Self::Launch(request) => request.run_directory(),
-            Self::Adopt { name, run } => run_directory(name, run),
+            Self::Adopt { name, run, state } => run_directory(name, run, state),
         }
     }
 }

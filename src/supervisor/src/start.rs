@@ -11,8 +11,10 @@ use sys::process::Program;
 
 use crate::adopt;
 use crate::driver;
+use crate::last::Last;
 use crate::launch::{self, Guest, LaunchError, NoFaults};
 use crate::request::{Request, Task, Verdict, run_directory};
+use crate::state::Reason;
 
 /// The numbers under which a supervisor inherits what it is given.
 const TASK_FD: i32 = 3;
@@ -69,6 +71,7 @@ pub fn revive(program: &Path, run: &RunDirectory) -> Result<(), StartError> {
     let task = Task::Adopt {
         name: run.name().to_string(),
         run: run.path().parent().unwrap_or(Path::new("/")).to_owned(),
+        state: run.state().to_owned(),
     };
     match run_supervisor(program, &task, lock)? {
         Verdict::Started { .. } | Verdict::Gone => Ok(()),
@@ -118,12 +121,15 @@ pub fn supervise(task_fd: i32) -> io::Result<()> {
     let task: Task = serde_json::from_slice(&text)?;
     drop(text);
     sys::process::private_files();
-    let path = task.run_directory().map_err(io::Error::other)?.lock();
+    let run = task.run_directory().map_err(io::Error::other)?;
+    let path = run.lock();
+    let is_start = matches!(task, Task::Launch(_));
     match sys::runtime::block_on(carry_out(task)) {
         Ok(Some(guest)) => {
             say(verdict, &Verdict::Started { pid: guest.qemu.process().pid() })?;
-            sys::runtime::block_on(driver::watch(guest));
-            lock.remove(&path)
+            let watched = sys::runtime::block_on(driver::watch(guest));
+            lock.remove(&path)?;
+            watched
         }
         // Whoever waits for the verdict may start anew at once, so the lock goes first.
         Ok(None) => {
@@ -131,6 +137,10 @@ pub fn supervise(task_fd: i32) -> io::Result<()> {
             say(verdict, &Verdict::Gone)
         }
         Err(error) => {
+            if is_start {
+                // Without room on the disk, the verdict says it all the same.
+                let _ = Last::now(Reason::Failed, None, vec![error.to_string()]).write(&run);
+            }
             lock.remove(&path)?;
             say(verdict, &Verdict::Failed { reason: error.to_string() })
         }
@@ -140,7 +150,7 @@ pub fn supervise(task_fd: i32) -> io::Result<()> {
 async fn carry_out(task: Task) -> Result<Option<Guest>, LaunchError> {
     match task {
         Task::Launch(request) => launch::launch(*request, &NoFaults).await.map(Some),
-        Task::Adopt { name, run } => adopt::adopt(run_directory(&name, &run)?).await,
+        Task::Adopt { name, run, state } => adopt::adopt(run_directory(&name, &run, &state)?).await,
     }
 }
 

@@ -44,6 +44,14 @@ pub enum Reason {
     Wakeup,
     /// It panicked.
     Panicked,
+    /// The guest has powered itself off.
+    Shutdown,
+    /// Somebody has ended it.
+    Destroyed,
+    /// It crashed, or QEMU did.
+    Crashed,
+    /// It could not be started.
+    Failed,
     /// Nobody was looking when it happened.
     Unknown,
 }

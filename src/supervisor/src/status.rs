@@ -26,6 +26,9 @@ pub struct Status {
     pub helpers: BTreeMap<String, Pid>,
     /// What happens when it powers off, reboots or crashes.
     pub lifecycle: Lifecycle,
+    /// Whether the guest was asked to power itself off so that it can be started again.
+    #[serde(default)]
+    pub rebooting: bool,
     /// The consoles, in the order of the document: the path of each one's terminal, if it has one.
     pub consoles: Vec<Option<PathBuf>>,
     /// What was made for it.

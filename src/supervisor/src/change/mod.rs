@@ -85,6 +85,14 @@ impl Changes {
         }
     }
 
+    /// Whether an event may say something about them.
+    pub(crate) fn concern(event: &Event) -> bool {
+        matches!(
+            event.name.as_str(),
+            "DEVICE_DELETED" | "DEVICE_UNPLUG_GUEST_ERROR" | "MEM_UNPLUG_ERROR"
+        )
+    }
+
     /// What an event says about them.
     pub(crate) async fn take_in(&mut self, event: &Event, guest: &mut Guest) {
         let device = event.data.get("device").and_then(|device| device.as_str());

@@ -3,6 +3,7 @@
 //! Whoever may connect may do everything: the socket is for its owner and root only. One task serves
 //! one connection, so that a slow client delays nobody.
 
+mod interface;
 mod request;
 mod service;
 
@@ -13,7 +14,9 @@ use std::time::Duration;
 use store::RunDirectory;
 use sys::runtime::{self, JoinHandle, Listener, Receiver, Sender, Socket};
 
+use crate::driver::{News, Subscription};
 use crate::varlink::{Call, Connection, Reply};
+use interface::Interface;
 
 pub use request::{Answer, Asked, Problem, Request};
 
@@ -87,8 +90,11 @@ impl Served {
                 Err(reply) => reply,
                 Ok((request, interface)) => match self.ask(request, sent).await {
                     Ok(Answer::Done(parameters)) => Reply::done(parameters),
+                    Ok(Answer::Events(subscription)) => {
+                        return pass_on(subscription, interface, connection).await;
+                    }
                     Ok(Answer::Qmp(client)) => return share_qmp(&client, connection).await,
-                    Err(problem) => interface.reply_to(&problem),
+                    Err(problem) => interface.problem(&problem),
                 },
             };
             if !call.oneway && connection.send(&reply).await.is_err() {
@@ -103,6 +109,32 @@ impl Served {
         let asked = Asked { request, answer, sent };
         self.asked.send(asked).await.map_err(|_| Problem::Gone)?;
         answered.recv().await.unwrap_or(Err(Problem::Gone))
+    }
+}
+
+/// Tells a client what happens until the guest is gone, or the client. Nothing else can be asked on
+/// this connection meanwhile.
+async fn pass_on(subscription: Subscription, interface: Interface, mut connection: Connection) {
+    let Subscription { state, news } = subscription;
+    let mut reply = Some(interface.ready(state));
+    while let Some(said) = reply.take() {
+        let is_last = !said.continues;
+        if connection.send(&said).await.is_err() || is_last {
+            return;
+        }
+        let told = async {
+            match news.recv().await {
+                Ok(News::Happened(happened)) => Some(interface.happened(&happened)),
+                Ok(News::LeftBehind) => interface.last(true),
+                Err(_) => interface.last(false),
+            }
+        };
+        // A client that is gone would otherwise be noticed when something happens only.
+        let left = async {
+            let _ = connection.receive::<Call>().await;
+            None
+        };
+        reply = runtime::or(told, left).await;
     }
 }
 

@@ -1,10 +1,11 @@
 //! What others ask of a guest, whatever interface they ask it through.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sys::runtime::{Receiver, Sender};
 
 use crate::change::Order;
-use crate::state::GuestState;
+use crate::driver::Subscription;
+use crate::state::{GuestState, Reason};
 
 /// What others ask of a guest.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,10 +22,24 @@ pub enum Request {
     Resume,
     /// To press its power button.
     Shutdown,
-    /// To end it at once.
-    Destroy,
+    /// To press its power button, and to start it again when it has powered off.
+    Reboot,
+    /// To start it again as it is.
+    Reset,
     /// To change its devices.
     Change(Box<Order>),
+    /// To end it at once.
+    Destroy {
+        /// Whether QEMU is never to be killed, also if it does not end.
+        graceful: bool,
+    },
+    /// What QEMU says of its state.
+    QueryStatus,
+    /// To be told what happens.
+    Subscribe {
+        /// The names of the events that are wanted; none: all.
+        filter: Vec<String>,
+    },
     /// To talk to QEMU.
     AcquireQmp,
 }
@@ -34,8 +49,22 @@ pub enum Request {
 pub enum Answer {
     /// It is done; these are the parameters of the reply.
     Done(Value),
+    /// This is what happens from now on.
+    Events(Subscription),
     /// QEMU can be talked to.
     Qmp(qmp::Client),
+}
+
+impl Answer {
+    /// It is done, and there is no more to say.
+    pub fn done() -> Self {
+        Self::Done(json!({}))
+    }
+
+    /// The state of the guest, and why it is in it.
+    pub fn state((state, reason): (GuestState, Reason)) -> Self {
+        Self::Done(json!({ "state": state.to_string(), "reason": reason }))
+    }
 }
 
 /// Why a request was not carried out.

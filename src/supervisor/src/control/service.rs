@@ -1,92 +1,13 @@
-//! The interfaces that the control socket offers, and what their methods ask.
+//! What a call asks; and the interface that describes the others.
 
 use serde_json::{Value, json};
 
-use super::request::{Problem, Request};
+use super::interface::{Interface, Kind};
+use super::request::Request;
 use crate::varlink::{Call, Reply};
-
-/// An interface through which a guest is asked; `org.varlink.service` is about the others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Interface {
-    /// Ours.
-    Domain,
-    /// What systemd's hypervisors have that run QEMU.
-    QemuMachineInstance,
-}
-
-/// What a method needs of a call besides its parameters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Plain,
-    Upgrade,
-}
-
-/// A method: its name, what it needs of the call, and what it asks with which parameters; `None` if
-/// they are not its own.
-type Method = (&'static str, Kind, fn(&Value) -> Option<Request>);
 
 const SERVICE: (&str, &str) =
     ("org.varlink.service", include_str!("../../../../schemas/org.varlink.service.varlink"));
-
-impl Interface {
-    const ALL: &[Self] = &[Self::Domain, Self::QemuMachineInstance];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Domain => "org.vdomain.Domain",
-            Self::QemuMachineInstance => "io.systemd.QemuMachineInstance",
-        }
-    }
-
-    fn description(self) -> &'static str {
-        match self {
-            Self::Domain => include_str!("../../../../schemas/org.vdomain.Domain.varlink"),
-            Self::QemuMachineInstance => {
-                include_str!("../../../../schemas/io.systemd.QemuMachineInstance.varlink")
-            }
-        }
-    }
-
-    fn methods(self) -> &'static [Method] {
-        match self {
-            Self::Domain => &[
-                ("GetState", Kind::Plain, |_| Some(Request::GetState)),
-                ("Describe", Kind::Plain, |_| Some(Request::Describe)),
-                ("GetConsoles", Kind::Plain, |_| Some(Request::GetConsoles)),
-                ("Suspend", Kind::Plain, |_| Some(Request::Suspend)),
-                ("Resume", Kind::Plain, |_| Some(Request::Resume)),
-                ("Shutdown", Kind::Plain, |_| Some(Request::Shutdown)),
-                ("Destroy", Kind::Plain, |_| Some(Request::Destroy)),
-                ("Change", Kind::Plain, |parameters| {
-                    let order = serde_json::from_value(parameters.clone()).ok()?;
-                    Some(Request::Change(Box::new(order)))
-                }),
-            ],
-            Self::QemuMachineInstance => {
-                &[("AcquireQMP", Kind::Upgrade, |_| Some(Request::AcquireQmp))]
-            }
-        }
-    }
-
-    /// A problem in this interface's words.
-    pub(super) fn reply_to(self, problem: &Problem) -> Reply {
-        match (self, problem) {
-            (Self::Domain, Problem::Gone) => Reply::error("org.vdomain.Domain.Gone", json!({})),
-            (Self::Domain, Problem::WrongState(state)) => {
-                Reply::error("org.vdomain.Domain.WrongState", json!({ "state": state.to_string() }))
-            }
-            (Self::Domain, Problem::Refused(reason)) => {
-                Reply::error("org.vdomain.Domain.Refused", json!({ "reason": reason }))
-            }
-            (Self::Domain, Problem::Changed) => {
-                Reply::error("org.vdomain.Domain.Changed", json!({}))
-            }
-            (Self::QemuMachineInstance, _) => {
-                Reply::error("io.systemd.MachineInstance.NotConnected", json!({}))
-            }
-        }
-    }
-}
 
 /// What a call asks of the guest, and through which interface; or the reply, where nobody needs to
 /// be asked.
@@ -99,17 +20,25 @@ pub(super) fn understand(call: &Call, name: &str) -> Result<(Request, Interface)
         .iter()
         .find(|known| known.name() == interface)
         .ok_or_else(|| error("InterfaceNotFound", json!({ "interface": interface })))?;
-    let (_, kind, request) = interface
+    let method = interface
         .methods()
         .iter()
-        .find(|(known, ..)| *known == method)
+        .find(|known| known.name == method)
         .ok_or_else(|| error("MethodNotFound", json!({ "method": call.method })))?;
-    match kind {
-        Kind::Upgrade if !call.upgrade => Err(error("ExpectedUpgrade", json!({}))),
-        _ => match request(&call.parameters) {
-            Some(request) => Ok((request, *interface)),
-            None => Err(error("InvalidParameter", json!({ "parameter": "change" }))),
-        },
+    match method.kind {
+        Kind::More if !call.more => return Err(error("ExpectedMore", json!({}))),
+        Kind::Upgrade if !call.upgrade => return Err(error("ExpectedUpgrade", json!({}))),
+        _ => {}
+    }
+    let wrong = |parameter: &str| error("InvalidParameter", json!({ "parameter": parameter }));
+    let given = call.parameters.as_object().ok_or_else(|| wrong("parameters"))?;
+    if let Some(unknown) = given.keys().find(|name| !method.parameters.contains(&name.as_str())) {
+        return Err(wrong(unknown));
+    }
+    match (method.ask)(&call.parameters) {
+        Ok(Some(request)) => Ok((request, *interface)),
+        Ok(None) => Err(Interface::not_supported()),
+        Err(parameter) => Err(wrong(parameter)),
     }
 }
 
@@ -147,19 +76,74 @@ mod tests {
 
     use super::*;
 
+    /// The methods of a description, each with its parameters.
+    fn described(description: &str) -> Vec<(String, Vec<String>)> {
+        description
+            .split("\nmethod ")
+            .skip(1)
+            .map(|method| {
+                let (name, rest) = method.split_once('(').unwrap();
+                let (taken, _) = rest.split_once(')').unwrap();
+                let names = taken.split(',').filter_map(|one| Some(one.split_once(':')?.0.trim()));
+                (name.to_owned(), names.map(str::to_owned).collect())
+            })
+            .collect()
+    }
+
     #[test]
-    fn an_interface_lists_exactly_the_methods_that_are_served() {
+    fn an_interface_describes_exactly_the_methods_that_are_served() {
         for interface in Interface::ALL {
-            let description = interface.description();
-            let listed: Vec<&str> = description
-                .lines()
-                .filter_map(|line| line.strip_prefix("method ")?.split('(').next())
+            let served: Vec<(String, Vec<String>)> = interface
+                .methods()
+                .iter()
+                .map(|method| {
+                    let parameters = method.parameters.iter().map(|name| (*name).to_owned());
+                    (method.name.to_owned(), parameters.collect())
+                })
                 .collect();
-            let served: Vec<&str> =
-                interface.methods().iter().map(|(method, ..)| *method).collect();
-            assert_eq!(listed, served);
-            assert!(description.contains(&format!("\ninterface {}\n", interface.name())));
+            assert_eq!(described(interface.description()), served);
         }
+    }
+
+    #[test]
+    fn every_error_of_an_interface_is_described() {
+        use crate::control::Problem;
+        use crate::state::GuestState;
+        let problems = [
+            Problem::Gone,
+            Problem::WrongState(GuestState::Crashed),
+            Problem::Refused("no".to_owned()),
+            Problem::Changed,
+        ];
+        for interface in Interface::ALL {
+            let mut replies: Vec<Reply> =
+                problems.iter().map(|problem| interface.problem(problem)).collect();
+            replies.extend([true, false].into_iter().filter_map(|behind| interface.last(behind)));
+            for error in replies.into_iter().filter_map(|reply| reply.error) {
+                let (of, name) = error.rsplit_once('.').unwrap();
+                let describes = Interface::ALL.iter().find(|known| known.name() == of);
+                let is_described = describes.is_some_and(|interface| {
+                    interface.description().contains(&format!("\nerror {name} ("))
+                });
+                assert!(is_described || error == "io.systemd.System", "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn parameters_that_are_not_known_or_of_another_type_are_refused() {
+        for (method, parameters, wrong) in [
+            ("org.vdomain.Domain.Destroy", json!({ "graceful": 1 }), "graceful"),
+            ("org.vdomain.Domain.Destroy", json!({ "now": true }), "now"),
+            ("org.vdomain.Domain.Suspend", json!([]), "parameters"),
+            ("io.systemd.MachineInstance.SubscribeEvents", json!({ "filter": "STOP" }), "filter"),
+        ] {
+            let refused = understand(&Call::new(method, parameters).with_more(), "a").unwrap_err();
+            assert_eq!(refused.error.as_deref(), Some("org.varlink.service.InvalidParameter"));
+            assert_eq!(refused.parameters["parameter"], wrong);
+        }
+        let call = Call::new("org.vdomain.Domain.Destroy", json!({ "graceful": true }));
+        assert_eq!(understand(&call, "a").unwrap().0, Request::Destroy { graceful: true });
     }
 
     #[test]
@@ -193,11 +177,14 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_becomes_qmp_only_for_who_asks_for_that() {
+    fn a_connection_becomes_another_only_for_who_asks_for_that() {
         let call = Call::new("io.systemd.QemuMachineInstance.AcquireQMP", json!({}));
         let refused = understand(&call, "a").unwrap_err();
         assert_eq!(refused.error.as_deref(), Some("org.varlink.service.ExpectedUpgrade"));
         let (request, _) = understand(&call.with_upgrade(), "a").unwrap();
         assert_eq!(request, Request::AcquireQmp);
+        let subscribe = Call::new("io.systemd.MachineInstance.SubscribeEvents", json!({}));
+        let refused = understand(&subscribe, "a").unwrap_err();
+        assert_eq!(refused.error.as_deref(), Some("org.varlink.service.ExpectedMore"));
     }
 }

@@ -27,7 +27,7 @@ use sys::runtime;
 use crate::change::Record;
 use crate::control::Control;
 use crate::exchange::{ExchangeError, exchange};
-use crate::request::Request;
+use crate::request::{Request, resets_end};
 use crate::state::{GuestState, Reason};
 use crate::status::Status;
 
@@ -185,6 +185,9 @@ impl<'a> Launch<'a> {
         let consoles = self.consoles(&client).await?;
         faults.after(Step::Consoles)?;
         Record::new(inventory).write(&self.resources.run)?;
+        if self.request.lifecycle.reboot_ends() {
+            client.execute("set-action", &resets_end(true)).await?;
+        }
         let status = self.note(true, consoles)?;
         faults.after(Step::Status)?;
         let state = match run {
@@ -356,6 +359,7 @@ impl<'a> Launch<'a> {
             qemu,
             helpers,
             lifecycle: self.request.lifecycle.clone(),
+            rebooting: false,
             consoles,
             made: self.resources.made.clone(),
             taken: self.resources.taken.clone(),

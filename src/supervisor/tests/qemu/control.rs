@@ -1,15 +1,18 @@
 //! The control socket, over which a guest is asked and QEMU is shared.
 
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pretty_assertions::assert_eq;
 use qmp::Notice;
 use serde_json::{Value, json};
 use store::RunDirectory;
 use supervisor::launch::{NoFaults, launch};
-use supervisor::{Client, driver};
-use sys::runtime::{block_on, within};
+use supervisor::state::Reason;
+use supervisor::varlink::{Call, Connection, Reply};
+use supervisor::{Client, Last, Request, driver};
+use sys::process::{Process, Signal};
+use sys::runtime::{Socket, block_on, within};
 use tempfile::TempDir;
 
 use crate::machine::{qemu_binary, request};
@@ -21,14 +24,20 @@ const LIMIT: Duration = Duration::from_secs(20);
 pub(crate) struct Watched {
     home: TempDir,
     pub(crate) run: RunDirectory,
-    watcher: JoinHandle<()>,
+    watcher: JoinHandle<std::io::Result<()>>,
 }
 
 impl Watched {
     pub(crate) fn start(name: &str) -> Option<Self> {
+        Self::start_with(name, |_| {})
+    }
+
+    /// A guest that is asked for a little differently.
+    fn start_with(name: &str, change: impl Fn(&mut Request)) -> Option<Self> {
         let binary = qemu_binary()?;
         let home = tempfile::tempdir().unwrap();
-        let request = request(&binary, home.path(), name);
+        let mut request = request(&binary, home.path(), name);
+        change(&mut request);
         let run = request.run_directory().unwrap();
         let guest = block_on(launch(request, &NoFaults)).unwrap();
         let watcher = thread::spawn(|| block_on(driver::watch(guest)));
@@ -39,12 +48,24 @@ impl Watched {
         Client::connect(&self.run).unwrap()
     }
 
-    /// Ends the guest.
-    pub(crate) fn destroy(self) {
+    /// A connection that speaks varlink as a program of others would.
+    pub(crate) async fn connection(&self) -> Connection {
+        Connection::new(Socket::connect(&self.run.control()).await.unwrap())
+    }
+
+    /// Ends the guest; how it ended.
+    pub(crate) fn destroy(self) -> Last {
         self.client().call("Destroy", json!({})).unwrap();
-        self.watcher.join().unwrap();
+        self.wait_for_end()
+    }
+
+    /// Waits until the supervisor has ended; how the guest ended.
+    pub(crate) fn wait_for_end(self) -> Last {
+        self.watcher.join().unwrap().unwrap();
         assert!(!self.run.path().exists());
+        let last = Last::read(&self.run).unwrap();
         drop(self.home);
+        last
     }
 }
 
@@ -88,5 +109,182 @@ fn a_supervisor_says_everything_it_knows() {
     assert_eq!(said.helpers.keys().collect::<Vec<_>>(), ["fs0-virtiofsd"]);
     let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
     assert!((now - 60..=now + 2).contains(&said.started), "{}", said.started);
+    guest.destroy();
+}
+
+/// Calls a method and returns the reply.
+async fn call(connection: &mut Connection, method: &str) -> Reply {
+    connection.send(&Call::new(method, json!({}))).await.unwrap();
+    receive(connection).await
+}
+
+async fn receive(connection: &mut Connection) -> Reply {
+    within(LIMIT, connection.receive()).await.expect("a reply").unwrap().expect("not the end")
+}
+
+/// Subscribes to events.
+async fn subscribe(connection: &mut Connection, interface: &str, filter: Value) {
+    let method = format!("{interface}.SubscribeEvents");
+    let call = Call::new(method, json!({ "filter": filter })).with_more();
+    connection.send(&call).await.unwrap();
+    let ready = receive(connection).await;
+    assert_eq!((&ready.parameters["event"], ready.continues), (&json!("READY"), true));
+}
+
+#[test]
+fn systemd_pauses_resumes_describes_and_terminates() {
+    let Some(guest) = Watched::start("systemd") else { return };
+    block_on(async {
+        let mut machine = guest.connection().await;
+        let mut all = guest.connection().await;
+        let mut stops = guest.connection().await;
+        subscribe(&mut all, "io.systemd.MachineInstance", json!(null)).await;
+        subscribe(&mut stops, "io.systemd.MachineInstance", json!(["STOP"])).await;
+        for (method, status) in [("Resume", "running"), ("Pause", "paused"), ("Resume", "running")]
+        {
+            let method = format!("io.systemd.MachineInstance.{method}");
+            assert_eq!(call(&mut machine, &method).await, Reply::done(json!({})));
+            let described = call(&mut machine, "io.systemd.MachineInstance.Describe").await;
+            let running = status == "running";
+            let expected = json!({ "running": running, "status": status });
+            assert_eq!(described, Reply::done(expected));
+        }
+        for event in ["RESUME", "STOP", "RESUME"] {
+            let told = receive(&mut all).await;
+            assert_eq!(told, Reply::one_of_several(json!({ "event": event })));
+        }
+        assert_eq!(receive(&mut stops).await.parameters, json!({ "event": "STOP" }));
+        let added = call(&mut machine, "io.systemd.MachineInstance.AddStorage").await;
+        assert_eq!(added.error.as_deref(), Some("io.systemd.MachineInstance.NotSupported"));
+        let done = call(&mut machine, "io.systemd.MachineInstance.Terminate").await;
+        assert_eq!(done, Reply::done(json!({})));
+        let shutdown = receive(&mut all).await.parameters;
+        assert_eq!(shutdown["event"], "SHUTDOWN");
+        assert_eq!(shutdown["data"]["reason"], "host-qmp-quit");
+        assert_eq!(within(LIMIT, all.receive::<Reply>()).await.unwrap().unwrap(), None);
+    });
+
+    assert_eq!(guest.wait_for_end().reason, Reason::Destroyed);
+}
+
+#[test]
+fn events_carry_the_state_and_a_number() {
+    let Some(guest) = Watched::start("numbered") else { return };
+    block_on(async {
+        let mut events = guest.connection().await;
+        subscribe(&mut events, "org.vdomain.Domain", json!(["STOP", "SHUTDOWN"])).await;
+        let mut asking = guest.connection().await;
+        for method in ["Resume", "Suspend"] {
+            call(&mut asking, &format!("org.vdomain.Domain.{method}")).await;
+        }
+        let stop = receive(&mut events).await.parameters;
+        assert_eq!(stop["event"], "STOP");
+        assert_eq!((&stop["sequence"], &stop["state"]), (&json!(2), &json!("paused")));
+        assert_eq!(stop["reason"], "user");
+        assert!(stop["seconds"].as_i64().unwrap() > 0);
+        call(&mut asking, "org.vdomain.Domain.Destroy").await;
+        assert_eq!(receive(&mut events).await.parameters["state"], "in shutdown");
+        let last = receive(&mut events).await;
+        assert_eq!(last.error.as_deref(), Some("org.vdomain.Domain.Gone"));
+    });
+    guest.wait_for_end();
+}
+
+#[test]
+fn a_client_that_does_not_read_delays_nobody() {
+    let Some(guest) = Watched::start("slow") else { return };
+    block_on(async {
+        let mut slow = guest.connection().await;
+        let mut events = guest.connection().await;
+        subscribe(&mut events, "org.vdomain.Domain", json!(["RESUME"])).await;
+        subscribe(&mut slow, "org.vdomain.Domain", json!(null)).await;
+        let mut stuck = guest.connection().await;
+        let described = Call::new("org.vdomain.Domain.Describe", json!({}));
+        // Sends until nothing more is taken: its replies fill the socket.
+        let fill = async { while stuck.send(&described).await.is_ok() {} };
+        assert!(within(Duration::from_millis(200), fill).await.is_none());
+
+        let mut asking = guest.connection().await;
+        for _ in 0..200 {
+            for method in ["Resume", "Suspend"] {
+                let done = call(&mut asking, &format!("org.vdomain.Domain.{method}")).await;
+                assert_eq!(done, Reply::done(json!({})));
+            }
+        }
+
+        let mut last = 0;
+        for _ in 0..200 {
+            let sequence = receive(&mut events).await.parameters["sequence"].as_u64().unwrap();
+            assert_eq!(sequence, if last == 0 { 1 } else { last + 2 });
+            last = sequence;
+        }
+    });
+    guest.destroy();
+}
+
+#[test]
+fn a_guest_is_gone_within_a_moment_of_asking() {
+    let Some(guest) = Watched::start("moment") else { return };
+    let mut client = guest.client();
+    let asked = Instant::now();
+    client.call("Destroy", json!({})).unwrap();
+    let took = asked.elapsed();
+    // Asked of a QEMU that answers, 200 ms is the limit; a busy machine gets more.
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    let last = guest.wait_for_end();
+    assert_eq!(last.exit.as_deref(), Some("exit status: 0"));
+}
+
+#[test]
+fn a_qemu_that_hangs_is_killed_and_everything_else_is_answered_meanwhile() {
+    let Some(guest) = Watched::start("hangs") else { return };
+    let qemu = Process::open(guest.client().describe().unwrap().pid).unwrap();
+    qemu.kill(Signal::STOP).unwrap();
+    block_on(async {
+        let mut asking = guest.connection().await;
+        asking.send(&Call::new("org.vdomain.Domain.Resume", json!({}))).await.unwrap();
+        let mut other = guest.connection().await;
+        let state = call(&mut other, "org.vdomain.Domain.GetState").await;
+        assert_eq!(state.parameters["state"], "paused");
+        // SIGTERM waits until the process runs on, SIGKILL does not.
+        assert_eq!(call(&mut other, "org.vdomain.Domain.Destroy").await, Reply::done(json!({})));
+        let gone = receive(&mut asking).await;
+        assert_eq!(gone.error.as_deref(), Some("org.vdomain.Domain.Gone"));
+    });
+    let last = guest.wait_for_end();
+    assert_eq!(last.exit.as_deref(), Some("signal: 9 (SIGKILL)"));
+    assert_eq!(last.reason, Reason::Destroyed);
+}
+
+#[test]
+fn a_qemu_that_dies_is_noticed_and_how_it_died_is_kept() {
+    let Some(guest) = Watched::start("dies") else { return };
+    let qemu = Process::open(guest.client().describe().unwrap().pid).unwrap();
+    qemu.kill(Signal::KILL).unwrap();
+    let last = guest.wait_for_end();
+    assert_eq!(last.reason, Reason::Crashed);
+    assert_eq!(last.exit.as_deref(), Some("signal: 9 (SIGKILL)"));
+}
+
+#[test]
+fn a_reset_is_the_end_where_the_document_says_so() {
+    let Some(guest) = Watched::start_with("reboots", |request| {
+        request.lifecycle.reboot = "destroy".to_owned();
+    }) else {
+        return;
+    };
+    let mut client = guest.client();
+    client.call("Resume", json!({})).unwrap();
+    client.call("Reset", json!({})).unwrap();
+    assert_eq!(guest.wait_for_end().reason, Reason::Shutdown);
+}
+
+#[test]
+fn a_reset_is_none_elsewhere() {
+    let Some(guest) = Watched::start("resets") else { return };
+    let mut client = guest.client();
+    client.call("Resume", json!({})).unwrap();
+    client.call("Reset", json!({})).unwrap();
+    assert_eq!(client.state().unwrap().0, "running");
     guest.destroy();
 }

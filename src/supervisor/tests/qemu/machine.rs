@@ -57,6 +57,7 @@ pub(crate) fn request(binary: &str, home: &Path, name: &str) -> Request {
         name: name.to_owned(),
         uuid: String::new(),
         run: home.join("run"),
+        state: home.join("state"),
         plan: Plan {
             argv: argv.map(str::to_owned).to_vec(),
             environment: BTreeMap::from([("PATH".to_owned(), "/usr/bin".to_owned())]),
@@ -96,6 +97,7 @@ pub(crate) fn request(binary: &str, home: &Path, name: &str) -> Request {
             poweroff: "destroy".to_owned(),
             reboot: "restart".to_owned(),
             crash: "destroy".to_owned(),
+            watchdog_dumps: false,
         },
         consoles: vec!["charserial0".to_owned()],
         environment: Vec::new(),

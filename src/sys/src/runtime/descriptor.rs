@@ -35,6 +35,19 @@ impl Descriptor {
         self.0.read_with(|fd| Ok(rustix::io::read(fd, &mut *bytes)?)).await
     }
 
+    /// Waits until there is something to read, or the end; of a pidfd, until its process has ended.
+    ///
+    /// # Errors
+    ///
+    /// Those of epoll_ctl(2).
+    ///
+    /// # Cancel safety
+    ///
+    /// May be dropped at any time.
+    pub async fn readable(&self) -> io::Result<()> {
+        self.0.readable().await
+    }
+
     /// Writes what is taken of the bytes, at least one.
     ///
     /// # Errors

@@ -45,6 +45,15 @@ pub async fn sleep(time: Duration) {
     async_io::Timer::after(time).await;
 }
 
+/// Waits until a time has come.
+///
+/// # Cancel safety
+///
+/// May be dropped at any time.
+pub async fn sleep_until(deadline: Instant) {
+    async_io::Timer::at(deadline).await;
+}
+
 /// Runs a future until it is done, or gives it up at `deadline`: `None`.
 ///
 /// # Cancel safety
@@ -53,7 +62,7 @@ pub async fn sleep(time: Duration) {
 /// stream may be half done then, and the stream be of no further use.
 pub async fn until<T>(deadline: Instant, work: impl Future<Output = T>) -> Option<T> {
     or(async { Some(work.await) }, async {
-        async_io::Timer::at(deadline).await;
+        sleep_until(deadline).await;
         None
     })
     .await

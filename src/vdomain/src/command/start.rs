@@ -100,6 +100,7 @@ fn request(
         uuid: domain.uuid.map(|uuid| uuid.to_string()).unwrap_or_default(),
         run: environment.directories.run.clone(),
         document: conf::print(&qemu::alias::of_running(domain)),
+        state: environment.directories.state.clone(),
         lifecycle: Lifecycle::of(domain),
         consoles: qemu::plan::consoles(domain),
         environment: for_helpers(environment).collect(),

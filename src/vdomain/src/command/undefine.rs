@@ -1,6 +1,7 @@
 //! `undefine`: forget a domain.
 
 use store::Definitions;
+use supervisor::Last;
 
 use crate::arguments::Undefine;
 use crate::environment::Environment;
@@ -18,6 +19,10 @@ pub(super) fn run(
     let _lock = definitions.lock()?;
     if !definitions.remove(&name)? {
         return Err(Failure::state(format!("domain '{name}' runs, but is not defined")));
+    }
+    let run = environment.directories.run_of(&name)?;
+    if let Err(error) = Last::forget(&run) {
+        output.say(format_args!("warning: cannot forget how it ended: {}", sys::reason(&error)));
     }
     output.text(&format!("Domain '{name}' has been undefined\n"))?;
     Ok(Exit::Done)
