@@ -33,21 +33,22 @@ pub struct ProbeError {
 
 /// What is kept, with what it depends on.
 ///
-/// The file has two lines: this as JSON, but for the schema, and the text of the schema as it is.
+/// The first line of the file is this as JSON, but for the schema, which follows as it is.
 /// As a string in JSON its quarter of a megabyte would have to be unescaped at every start.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Kept {
     key: Key,
     capabilities: Capabilities,
-    /// The length of the second line in bytes, by which a file that was cut off is recognized.
+    /// The length of the schema in bytes, by which a file that was cut off is recognized.
     schema_length: usize,
 }
 
 /// All that can change the answers.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Key {
-    /// The program that asks: another version asks other things.
-    asked_by: String,
+    /// The program that asks, which may ask other things when it was built anew: its size and the
+    /// time of its last change.
+    asked_by: (u64, i64, i64),
     /// The binary: device, inode, size, time of the last change.
     binary: (u64, u64, u64, i64, i64),
     /// The directories with QEMU's modules, with the times of their last changes.
@@ -196,9 +197,10 @@ impl Kept {
 impl Key {
     fn now(binary: &Path) -> io::Result<Self> {
         let metadata = fs::metadata(binary)?;
+        let asked_by = fs::metadata("/proc/self/exe")?;
         let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         Ok(Self {
-            asked_by: env!("CARGO_PKG_VERSION").to_owned(),
+            asked_by: (asked_by.size(), asked_by.mtime(), asked_by.mtime_nsec()),
             binary: (
                 metadata.dev(),
                 metadata.ino(),
@@ -236,7 +238,7 @@ mod tests {
     #[test]
     fn what_is_kept_is_read_again_and_nothing_of_a_damaged_file() {
         let binary = "/usr/bin/\nqemu".to_owned();
-        let schema = r#"[{"name": "a\\n"}]"#.to_owned();
+        let schema = "a\t{\"name\": \"a\\\\n\"}\n".to_owned();
         let capabilities = Capabilities { binary, schema, ..Capabilities::default() };
         let key = Key::now(Path::new("/proc/self/exe")).unwrap();
         let schema_length = capabilities.schema.len();

@@ -90,8 +90,8 @@ impl Client {
         let connection = Arc::new(Connection::new());
         let events = subscribe(&connection, Filter::All);
         let mut lines = Lines::default();
-        let greeting = handshake::run(&connection, &socket, &mut lines, limit).await?;
-        runtime::spawn(Arc::clone(&connection).run(socket, lines));
+        let (greeting, reading) = handshake::run(&connection, &socket, &mut lines, limit).await?;
+        runtime::spawn(Arc::clone(&connection).run(socket, lines, reading));
         Ok((Self { handle: Arc::new(Handle { connection, greeting }) }, events))
     }
 

@@ -188,6 +188,10 @@ impl<P: Fn(&str) -> Result<(), String>> Session<'_, P> {
         if !self.is_negotiated {
             return self.negotiate(id, execute, &object).await;
         }
+        // QEMU takes it from us, since we have asked for that capability; the client has not.
+        if object.contains_key("exec-oob") {
+            return self.refuse(id, "QMP input member 'exec-oob' is unexpected").await;
+        }
         if let Err(reason) = (self.permit)(execute) {
             return self.refuse(id, reason).await;
         }

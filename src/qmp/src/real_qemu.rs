@@ -68,7 +68,8 @@ fn the_schema_arrives_whole_and_judges_like_qemu() {
         // QEMU 7.2's is 170 KB long, 10.0's 240 KB: several reads of a socket.
         assert!(reply.to_string().len() > 150_000);
         let schema = Schema::parse(&reply).unwrap();
-        let file = schema.command("blockdev-add").unwrap().arguments().variant("file").unwrap();
+        let options = schema.command("blockdev-add").unwrap().arguments().unwrap();
+        let file = options.variant("file").unwrap();
         assert!(file.member("aio").unwrap().has_value("threads"));
         assert!(schema.commands().count() > 200);
 

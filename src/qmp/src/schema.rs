@@ -4,7 +4,7 @@
 //!
 //! ```no_run
 //! # fn has(schema: &qmp::Schema) -> Option<bool> {
-//! let io_uring = schema.command("blockdev-add")?.arguments()
+//! let io_uring = schema.command("blockdev-add")?.arguments()?
 //!     .variant("file")?
 //!     .member("aio")?
 //!     .has_value("io_uring");
@@ -17,95 +17,38 @@
 //! Source: QEMU's `qapi/introspect.json`.
 
 mod check;
-mod parse;
+mod entry;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
 
 use serde_json::Value;
 
 pub use check::{Finding, Problem};
+use entry::{Entry, Kind};
 
 /// All commands, events and types of one QEMU.
 #[derive(Debug)]
 pub struct Schema {
-    types: Vec<Definition>,
-    commands: BTreeMap<Box<str>, CommandDefinition>,
-    /// Each with the number of its data's type.
-    events: BTreeMap<Box<str>, usize>,
+    text: String,
+    /// Where in it each command, event and type is described.
+    places: HashMap<Box<str>, Range<usize>>,
 }
 
 /// A command that a binary knows.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Command<'a> {
     schema: &'a Schema,
-    definition: &'a CommandDefinition,
+    arguments: &'a str,
+    returns: &'a str,
+    features: Vec<&'a str>,
 }
 
 /// A type that was reached by walking.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Type<'a> {
     schema: &'a Schema,
-    number: usize,
-}
-
-#[derive(Debug)]
-struct CommandDefinition {
-    /// The number of the arguments' type.
-    arguments: usize,
-    returns: usize,
-    features: Vec<Box<str>>,
-}
-
-#[derive(Debug)]
-struct Definition {
-    kind: Kind,
-    features: Vec<Box<str>>,
-}
-
-#[derive(Debug)]
-enum Kind {
-    Builtin(Json),
-    Enum(Vec<Named>),
-    Array {
-        element: usize,
-    },
-    Object {
-        members: Vec<Member>,
-        /// The member whose value decides which variant's members there are besides.
-        tag: Option<Box<str>>,
-        /// Values of the tag, with the number of the type that holds the further members.
-        variants: Vec<(Box<str>, usize)>,
-    },
-    /// Any of these, told apart by their JSON type.
-    Alternate(Vec<usize>),
-}
-
-/// What a value looks like in JSON.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Json {
-    String,
-    Number,
-    Int,
-    Boolean,
-    Null,
-    Object,
-    Array,
-    /// Anything.
-    Value,
-}
-
-#[derive(Debug)]
-struct Named {
-    name: Box<str>,
-    features: Vec<Box<str>>,
-}
-
-#[derive(Debug)]
-struct Member {
-    named: Named,
-    /// The number of its type.
-    r#type: usize,
-    optional: bool,
+    entry: Entry<'a>,
 }
 
 impl Schema {
@@ -113,33 +56,69 @@ impl Schema {
     ///
     /// # Errors
     ///
-    /// Says what is not as `qapi/introspect.json` describes it.
+    /// Those of [`Schema::text_of`].
     pub fn parse(reply: &Value) -> Result<Self, String> {
-        parse::parse(reply)
+        Self::text_of(reply).map(Self::from_text)
     }
 
-    /// Reads the same answer from its text, which is several times as fast.
+    /// The same answer as a text to be kept: a line for each entry, with its name in front. The
+    /// answer as it is has a quarter of a megabyte, most of which nobody wants to know, and takes
+    /// milliseconds to be read as JSON.
     ///
     /// # Errors
     ///
-    /// Those of [`Schema::parse`].
-    pub fn from_text(reply: &str) -> Result<Self, String> {
-        parse::parse(&mut serde_json::Deserializer::from_str(reply))
+    /// It is no list of entries with names.
+    pub fn text_of(reply: &Value) -> Result<String, String> {
+        let not_understood = || "the QMP schema is not understood: it is no list of entries";
+        let entries = reply.as_array().ok_or_else(not_understood)?;
+        let mut text = String::new();
+        for entry in entries {
+            let name = entry["name"].as_str().ok_or_else(not_understood)?;
+            // JSON has no line end but where the writer puts one.
+            text.push_str(&format!("{name}\t{entry}\n"));
+        }
+        Ok(text)
+    }
+
+    /// Reads what [`Schema::text_of`] has made. An entry that is not as `qapi/introspect.json`
+    /// describes it is noticed only when it is reached, and is then as good as absent.
+    pub fn from_text(text: impl Into<String>) -> Self {
+        let text = text.into();
+        let mut places = HashMap::new();
+        let mut start = 0;
+        for line in text.split_inclusive('\n') {
+            if let Some((name, _)) = line.split_once('\t') {
+                // Types, commands and events have different names.
+                places.insert(name.into(), start + name.len() + 1..start + line.len());
+            }
+            start += line.len();
+        }
+        Self { text, places }
     }
 
     /// A command, if the binary has it.
     pub fn command(&self, name: &str) -> Option<Command<'_>> {
-        self.commands.get(name).map(|definition| Command { schema: self, definition })
+        let Entry { features, kind } = self.entry(name)?;
+        match kind {
+            Kind::Command { arguments, returns } => {
+                Some(Command { schema: self, arguments, returns, features })
+            }
+            _ => None,
+        }
     }
 
     /// The data of an event, if the binary has it.
     pub fn event(&self, name: &str) -> Option<Type<'_>> {
-        self.events.get(name).map(|number| self.at(*number))
+        match self.entry(name)?.kind {
+            Kind::Event { data } => self.at(data),
+            _ => None,
+        }
     }
 
     /// All commands, sorted by name.
     pub fn commands(&self) -> impl Iterator<Item = &str> {
-        self.commands.keys().map(AsRef::as_ref)
+        let names = self.places.keys().map(AsRef::as_ref);
+        names.filter(|name| self.command(name).is_some()).collect::<BTreeSet<_>>().into_iter()
     }
 
     /// Says everything that is wrong with a command's arguments; `null` stands for none.
@@ -150,79 +129,73 @@ impl Schema {
         check::check(self, command, arguments)
     }
 
-    fn at(&self, number: usize) -> Type<'_> {
-        Type { schema: self, number }
+    fn entry(&self, name: &str) -> Option<Entry<'_>> {
+        serde_json::from_str(&self.text[self.places.get(name)?.clone()]).ok()
+    }
+
+    fn at<'a>(&'a self, name: &str) -> Option<Type<'a>> {
+        Some(Type { schema: self, entry: self.entry(name)? })
     }
 }
 
 impl<'a> Command<'a> {
     /// What it takes: an object.
-    pub fn arguments(self) -> Type<'a> {
-        self.schema.at(self.definition.arguments)
+    pub fn arguments(&self) -> Option<Type<'a>> {
+        self.schema.at(self.arguments)
     }
 
     /// What it returns.
-    pub fn returns(self) -> Type<'a> {
-        self.schema.at(self.definition.returns)
+    pub fn returns(&self) -> Option<Type<'a>> {
+        self.schema.at(self.returns)
     }
 
     /// Whether it is marked with a feature, such as `deprecated`.
-    pub fn has_feature(self, name: &str) -> bool {
-        has(&self.definition.features, name)
+    pub fn has_feature(&self, name: &str) -> bool {
+        self.features.contains(&name)
     }
 }
 
 impl<'a> Type<'a> {
     /// A member of an object, not of its variants.
-    pub fn member(self, name: &str) -> Option<Type<'a>> {
-        match self.kind() {
+    pub fn member(&self, name: &str) -> Option<Type<'a>> {
+        match &self.entry.kind {
             Kind::Object { members, .. } => {
-                let member = members.iter().find(|member| *member.named.name == *name)?;
-                Some(self.schema.at(member.r#type))
+                self.schema.at(members.iter().find(|member| member.name == name)?.r#type)
             }
             _ => None,
         }
     }
 
     /// The further members of an object whose tag has this value.
-    pub fn variant(self, case: &str) -> Option<Type<'a>> {
-        match self.kind() {
+    pub fn variant(&self, case: &str) -> Option<Type<'a>> {
+        match &self.entry.kind {
             Kind::Object { variants, .. } => {
-                let (_, number) = variants.iter().find(|(name, _)| **name == *case)?;
-                Some(self.schema.at(*number))
+                self.schema.at(variants.iter().find(|variant| variant.case == case)?.r#type)
             }
             _ => None,
         }
     }
 
     /// The type of an array's elements.
-    pub fn element(self) -> Option<Type<'a>> {
-        match self.kind() {
-            Kind::Array { element } => Some(self.schema.at(*element)),
+    pub fn element(&self) -> Option<Type<'a>> {
+        match &self.entry.kind {
+            Kind::Array { element } => self.schema.at(element),
             _ => None,
         }
     }
 
     /// Whether an enumeration has a value.
-    pub fn has_value(self, name: &str) -> bool {
-        match self.kind() {
-            Kind::Enum(values) => values.iter().any(|value| *value.name == *name),
+    pub fn has_value(&self, name: &str) -> bool {
+        match &self.entry.kind {
+            Kind::Enum(values) => values.iter().any(|value| value.name == name),
             _ => false,
         }
     }
 
     /// Whether the type is marked with a feature, such as `dynamic-auto-read-only`.
-    pub fn has_feature(self, name: &str) -> bool {
-        has(&self.schema.types[self.number].features, name)
+    pub fn has_feature(&self, name: &str) -> bool {
+        self.entry.features.contains(&name)
     }
-
-    fn kind(self) -> &'a Kind {
-        &self.schema.types[self.number].kind
-    }
-}
-
-fn has(features: &[Box<str>], name: &str) -> bool {
-    features.iter().any(|feature| **feature == *name)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sys::runtime::{Socket, zip};
 
 use crate::client::Client;
-use crate::codec::{Lines, encode};
+use crate::codec::{Values, encode};
 use crate::events::{Events, Notice};
 
 /// Long enough for a busy machine; every test that passes ends sooner.
@@ -16,14 +16,14 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 /// The other end of a connection, which does what a test says.
 pub(crate) struct Server {
     pub(crate) socket: Socket,
-    lines: Lines,
+    values: Values,
     pub(crate) fds: Vec<OwnedFd>,
 }
 
 impl Server {
     pub(crate) fn new() -> (Self, Socket) {
         let (near, far) = Socket::pair().unwrap();
-        (Self { socket: far, lines: Lines::default(), fds: Vec::new() }, near)
+        (Self { socket: far, values: Values::default(), fds: Vec::new() }, near)
     }
 
     /// A server and a client that have negotiated.
@@ -41,8 +41,13 @@ impl Server {
     }
 
     pub(crate) async fn greet(&self) {
+        self.offer(&[]).await;
+    }
+
+    /// Greets and offers capabilities.
+    pub(crate) async fn offer(&self, capabilities: &[&str]) {
         let version = json!({"qemu": {"major": 10, "minor": 0, "micro": 2}, "package": "x"});
-        self.say(json!({"QMP": {"version": version, "capabilities": ["oob"]}})).await;
+        self.say(json!({"QMP": {"version": version, "capabilities": capabilities}})).await;
     }
 
     pub(crate) async fn say(&self, message: Value) {
@@ -56,18 +61,22 @@ impl Server {
     /// The next command; nothing when the client has gone.
     pub(crate) async fn hear(&mut self) -> Option<Value> {
         loop {
-            if let Some(line) = self.lines.next_line().unwrap() {
-                return Some(serde_json::from_str(&line).unwrap());
+            if let Some(piece) = self.values.next_piece().unwrap() {
+                return Some(serde_json::from_str(&piece.text).unwrap());
             }
-            let mut bytes = vec![0; 4096];
-            match self.socket.receive(&mut bytes).await.unwrap() {
-                (0, _) => return None,
-                (count, fds) => {
-                    self.lines.push(&bytes[..count]);
-                    self.fds.extend(fds);
-                }
+            if self.receive().await == 0 {
+                return None;
             }
         }
+    }
+
+    /// Receives some bytes; how many, 0 when the client has gone.
+    pub(crate) async fn receive(&mut self) -> usize {
+        let mut bytes = vec![0; 4096];
+        let (count, fds) = self.socket.receive(&mut bytes).await.unwrap();
+        self.values.push(&bytes[..count]);
+        self.fds.extend(fds);
+        count
     }
 
     /// Hears a command of that name and returns its id.

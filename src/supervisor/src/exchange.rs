@@ -7,6 +7,7 @@ use std::time::Duration;
 use host::late::LateValues;
 use qemu::plan::Command;
 use qmp::Client;
+use serde_json::Value;
 
 /// How long QEMU may take to answer one command.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
@@ -28,7 +29,8 @@ pub(crate) enum ExchangeError {
     NoDescriptor(String),
 }
 
-/// Sends commands with the descriptors that go along, and waits for all answers.
+/// Sends commands with the descriptors that go along, and waits for all answers, which are in the
+/// order of the commands.
 ///
 /// # Errors
 /// See [`ExchangeError`].
@@ -40,30 +42,42 @@ pub(crate) async fn exchange(
     commands: &[Command],
     late: &LateValues,
     fds: &mut BTreeMap<String, OwnedFd>,
-) -> Result<(), ExchangeError> {
+) -> Result<Vec<Value>, ExchangeError> {
     let mut names = commands.iter().filter_map(|command| command.fds.first());
     if let Some(missing) = names.find(|name| !fds.contains_key(*name)) {
         return Err(ExchangeError::NoDescriptor(missing.clone()));
     }
-    let mut pending = Vec::with_capacity(commands.len());
-    for command in commands {
-        let arguments = late.in_json(&command.arguments);
-        pending.push(match command.fds.first().and_then(|name| fds.remove(name)) {
-            None => client.send(&command.execute, &arguments),
-            Some(fd) => client.send_with_fd(&command.execute, &arguments, fd),
-        });
-    }
+    // Those with descriptors depend on nothing, and the connection waits for the answer to each: in
+    // front there is nothing else to be waited for.
+    let (first, then): (Vec<_>, Vec<_>) =
+        commands.iter().enumerate().partition(|(_, command)| !command.fds.is_empty());
+    let mut pending: Vec<_> = first
+        .into_iter()
+        .chain(then)
+        .map(|(at, command)| {
+            let arguments = late.in_json(&command.arguments);
+            let answer = match command.fds.first().and_then(|name| fds.remove(name)) {
+                None => client.send(&command.execute, &arguments),
+                Some(fd) => client.send_with_fd(&command.execute, &arguments, fd),
+            };
+            (at, answer)
+        })
+        .collect();
+    pending.sort_unstable_by_key(|(at, _)| *at);
     let mut refusal = None;
-    let mut done = Vec::new();
-    for (at, answer) in pending.into_iter().enumerate() {
+    let (mut done, mut answers) = (Vec::new(), Vec::new());
+    for (at, answer) in pending {
         match answer.answer_within(ANSWER_LIMIT).await {
-            Ok(_) => done.push(at),
+            Ok(answer) => {
+                done.push(at);
+                answers.push(answer);
+            }
             Err(error) if refusal.is_none() => refusal = Some((at, error)),
             Err(_) => {}
         }
     }
     match refusal {
-        None => Ok(()),
+        None => Ok(answers),
         Some((at, error)) => Err(ExchangeError::Refused { at, error, done }),
     }
 }

@@ -44,8 +44,8 @@ pub struct Capabilities {
     /// The displays, in libvirt's words: `vnc`, `spice`, `egl-headless`, `dbus`, `sdl`.
     #[serde(default)]
     pub displays: BTreeSet<String>,
-    /// The QMP schema, the text of what `query-qmp-schema` returns: most of what there is to read
-    /// here, and so not taken apart before it is asked.
+    /// What `query-qmp-schema` returns, as [`Schema::text_of`] writes it: most of what there is to
+    /// read here, and so not taken apart before it is asked. Empty if it was not recorded.
     pub schema: String,
 }
 
@@ -234,8 +234,8 @@ impl Capabilities {
                 }
             }
             "query-qmp-schema" => {
-                self.displays = displays(&Schema::parse(result).ok()?);
-                self.schema = result.to_string();
+                self.schema = Schema::text_of(result).ok()?;
+                self.displays = displays(&Schema::from_text(self.schema.as_str()));
             }
             _ => {}
         }
@@ -281,9 +281,10 @@ fn displays(schema: &Schema) -> BTreeSet<String> {
     let servers = [("vnc", "query-vnc"), ("spice", "query-spice")];
     let servers = servers.into_iter().filter(|(_, command)| schema.command(command).is_some());
     let options = schema.command("query-display-options");
-    let kinds = options.and_then(|command| command.returns().member("type"));
+    let kinds = options.and_then(|command| command.returns()?.member("type"));
     let local = ["egl-headless", "dbus", "sdl", "gtk"];
-    let local = local.into_iter().filter(|name| kinds.is_some_and(|kinds| kinds.has_value(name)));
+    let local =
+        local.into_iter().filter(|name| kinds.as_ref().is_some_and(|kinds| kinds.has_value(name)));
     servers.map(|(name, _)| name).chain(local).map(str::to_owned).collect()
 }
 

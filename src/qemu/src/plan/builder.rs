@@ -133,7 +133,8 @@ impl<'a> Builder<'a> {
             aliases: Aliases::assign(domain),
             family: Family::of(domain),
             wanted: None,
-            schema: Schema::from_text(&capabilities.schema).ok(),
+            schema: (!capabilities.schema.is_empty())
+                .then(|| Schema::from_text(capabilities.schema.as_str())),
             environment: BTreeMap::new(),
             start_time: None,
             processors: Vec::new(),
@@ -581,6 +582,7 @@ impl<'a> Builder<'a> {
 
 /// Whether a file can be read and written by io_uring.
 fn has_io_uring(schema: &Schema) -> bool {
-    let file = schema.command("blockdev-add").and_then(|add| add.arguments().variant("file"));
+    let options = schema.command("blockdev-add").and_then(|add| add.arguments());
+    let file = options.and_then(|options| options.variant("file"));
     file.and_then(|file| file.member("aio")).is_some_and(|aio| aio.has_value("io_uring"))
 }

@@ -50,7 +50,23 @@ struct Waiting {
     command: String,
     /// Whether any of it may have reached QEMU.
     sent: bool,
+    /// Closed when the answer has come, for whoever waits to write on: see [`Reading::Ahead`].
+    answered: Option<Sender<()>>,
     destination: Destination,
+}
+
+/// When QEMU reads on behind a command. It reads byte by byte, which takes as long as carrying most
+/// commands out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// When it has answered.
+    Afterwards,
+    /// At once, in a thread of its own, while another one carries the command out. The two share a
+    /// descriptor that has come in without a lock, so nothing may be there to be read, not even the
+    /// end of a line, before a command with a descriptor is answered.
+    ///
+    /// QEMU: `tcp_chr_recv` and `tcp_get_msgfds` in `chardev/char-socket.c`.
+    Ahead,
 }
 
 /// Where an answer goes.
@@ -110,15 +126,17 @@ impl Connection {
         }
         shared.last_id = id;
         shared.outgoing += line.len();
-        shared.waiting.insert(id, Waiting { command, sent: false, destination });
+        let waiting = Waiting { command, sent: false, answered: None, destination };
+        shared.waiting.insert(id, waiting);
         // Under the lock, so that ids are written in order and the task cannot end in between.
         self.outgoing.push(Outgoing { id, line, fd });
     }
 
     /// Owns the socket from the end of the handshake to the end of the connection; `lines` is
     /// what was read ahead.
-    pub(super) async fn run(self: Arc<Self>, socket: Socket, mut lines: Lines) {
-        let why = runtime::or(self.read(&socket, &mut lines), self.write(&socket)).await;
+    pub(super) async fn run(self: Arc<Self>, socket: Socket, mut lines: Lines, reading: Reading) {
+        let write = self.write(&socket, reading);
+        let why = runtime::or(self.read(&socket, &mut lines), write).await;
         drop(socket);
         self.end(&why);
     }
@@ -142,7 +160,8 @@ impl Connection {
                 // An unknown id is that of an earlier client of this monitor.
                 let waiting =
                     id.and_then(|id| id.as_u64()).and_then(|id| shared.waiting.remove(&id));
-                if let Some(Waiting { command, destination, .. }) = waiting {
+                if let Some(Waiting { command, destination, answered, .. }) = waiting {
+                    drop(answered);
                     destination
                         .deliver(outcome.map_err(|refusal| Error::refused(command, refusal)));
                 }
@@ -152,7 +171,7 @@ impl Connection {
     }
 
     /// Writes what is handed over until the connection ends and says why.
-    async fn write(&self, socket: &Socket) -> String {
+    async fn write(&self, socket: &Socket, reading: Reading) -> String {
         let mut next = None;
         loop {
             let first = match next.take() {
@@ -162,6 +181,12 @@ impl Connection {
                     Taken::Missed(_) | Taken::Closed => return "we have closed it".to_owned(),
                 },
             };
+            if reading == Reading::Ahead && first.fd.is_some() {
+                if let Err(error) = self.write_alone(socket, first).await {
+                    return sys::reason(&error);
+                }
+                continue;
+            }
             let mut batch = vec![first.id];
             let (mut bytes, fd) = (first.line, first.fd);
             // A descriptor must not be taken by another command's bytes: such a one goes alone.
@@ -185,6 +210,20 @@ impl Connection {
         }
     }
 
+    /// Writes a command and waits for its answer.
+    async fn write_alone(&self, socket: &Socket, command: Outgoing) -> io::Result<()> {
+        let Outgoing { id, line, fd } = command;
+        let (sender, answered) = runtime::bounded(1);
+        if let Some(waiting) = self.lock().waiting.get_mut(&id) {
+            waiting.answered = Some(sender);
+        }
+        self.mark_sent(&[id], line.len());
+        write_batch(socket, line.trim_ascii_end(), fd).await?;
+        // Nothing is sent: the channel closes when the answer has come.
+        let _ = answered.recv().await;
+        Ok(())
+    }
+
     fn mark_sent(&self, batch: &[u64], size: usize) {
         let mut shared = self.lock();
         shared.outgoing -= size;
@@ -202,7 +241,7 @@ impl Connection {
         self.outgoing.close();
         // Closes descriptors that were not sent.
         self.outgoing.drain();
-        for (_, Waiting { command, sent, destination }) in shared.waiting.drain() {
+        for (_, Waiting { command, sent, destination, .. }) in shared.waiting.drain() {
             let why = why.to_owned();
             destination.deliver(Err(match sent {
                 true => Error::Interrupted { command, why },

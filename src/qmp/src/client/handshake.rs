@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sys::runtime::{self, Socket};
 
-use super::connection::{Connection, next_line};
+use super::connection::{Connection, Reading, next_line};
 use crate::codec::{self, Lines};
 use crate::error::Error;
 use crate::message::{Greeting, Message, command};
@@ -18,14 +18,17 @@ const ID: &str = "capabilities";
 const GREETING: &str = "QEMU's greeting";
 const CAPABILITIES: &str = "the answer to 'qmp_capabilities'";
 
-/// Takes the greeting and negotiates, without any capability: QEMU then runs one command at a
-/// time, in order.
+/// The capability that has QEMU read on while it carries a command out. Commands are still carried
+/// out one at a time and in order, but for those that ask to be carried out otherwise.
+const READ_AHEAD: &str = "oob";
+
+/// Takes the greeting and negotiates.
 pub(super) async fn run(
     connection: &Connection,
     socket: &Socket,
     lines: &mut Lines,
     limit: Duration,
-) -> Result<Greeting, Error> {
+) -> Result<(Greeting, Reading), Error> {
     let deadline = Deadline { at: Instant::now().checked_add(limit), limit };
 
     let greeting = loop {
@@ -36,7 +39,13 @@ pub(super) async fn run(
         }
     };
 
-    let negotiate = codec::encode(&command("qmp_capabilities", &Value::Null, ID));
+    let offered = greeting.raw["QMP"]["capabilities"].as_array();
+    let reads_ahead = offered.is_some_and(|all| all.iter().any(|name| name == READ_AHEAD));
+    let (reading, arguments) = match reads_ahead {
+        true => (Reading::Ahead, json!({ "enable": [READ_AHEAD] })),
+        false => (Reading::Afterwards, Value::Null),
+    };
+    let negotiate = codec::encode(&command("qmp_capabilities", &arguments, ID));
     let send =
         async { socket.send_all(&negotiate, &[]).await.map_err(|error| sys::reason(&error)) };
     deadline.keep(CAPABILITIES, send).await?;
@@ -45,7 +54,7 @@ pub(super) async fn run(
         match understand(&message)? {
             Message::Reply(reply) if reply.id.as_ref().is_some_and(|id| id == ID) => {
                 return match reply.outcome {
-                    Ok(_) => Ok(greeting),
+                    Ok(_) => Ok((greeting, reading)),
                     Err(refusal) => Err(Error::refused("qmp_capabilities", refusal)),
                 };
             }

@@ -342,6 +342,40 @@ fn each_descriptor_goes_with_its_own_command() {
 }
 
 #[test]
+fn nothing_follows_a_descriptor_before_its_answer_where_qemu_reads_ahead() {
+    block_on(async {
+        let (mut server, socket) = Server::new();
+        let negotiate = async {
+            server.offer(&["oob"]).await;
+            let capabilities = server.hear().await.unwrap();
+            assert_eq!(capabilities["arguments"], json!({"enable": ["oob"]}));
+            server.say(json!({"return": {}, "id": capabilities["id"]})).await;
+        };
+        let (client, ()) = zip(Client::open(socket, LIMIT), negotiate).await;
+        let (client, _events) = client.unwrap();
+
+        let before = client.send("query-status", &Value::Null);
+        let descriptor = fd::memfd_of("image", b"").unwrap();
+        let with = client.send_with_fd("add-fd", &json!({"fdset-id": 1}), descriptor);
+        let after = client.send("query-status", &Value::Null);
+        let first = server.expect("query-status").await;
+        let second = server.expect("add-fd").await;
+
+        let more = runtime::within(Duration::from_millis(20), server.receive()).await;
+        assert_eq!(more, None);
+
+        for id in [first, second] {
+            server.say(json!({"return": {}, "id": id})).await;
+        }
+        let third = server.expect("query-status").await;
+        server.say(json!({"return": {}, "id": third})).await;
+        for pending in [before, with, after] {
+            pending.answer().await.unwrap();
+        }
+    });
+}
+
+#[test]
 fn a_descriptor_that_cannot_be_sent_is_closed() {
     block_on(async {
         let (server, client, mut events) = Server::negotiated().await;

@@ -145,16 +145,28 @@ fn ids_come_back_as_they_were_and_events_keep_their_place() {
 #[test]
 fn all_of_a_command_is_passed_on_for_qemu_to_judge() {
     block_on(with_client(permit_all, async |mut server, mut raw, _| {
-        raw.say(r#"{"exec-oob": "stop", "bogus": 1, "id": "x"}"#, &[]).await;
+        raw.say(r#"{"execute": "stop", "bogus": 1, "id": "x"}"#, &[]).await;
 
         let command = server.hear().await.unwrap();
 
-        assert_eq!(command["exec-oob"], "stop");
+        assert_eq!(command["execute"], "stop");
         assert_eq!(command["bogus"], 1);
         assert!(command["id"].is_u64());
         let error = json!({"class": "GenericError", "desc": "unexpected"});
         server.say(json!({"error": error, "id": command["id"]})).await;
         assert_eq!(raw.hear().await, json!({"error": error, "id": "x"}));
+    }));
+}
+
+#[test]
+fn out_of_band_execution_is_ours_alone() {
+    block_on(with_client(permit_all, async |_server, mut raw, _| {
+        raw.say(r#"{"exec-oob": "yank", "id": 7}"#, &[]).await;
+
+        let answer = raw.hear().await;
+
+        assert_eq!(answer["error"]["desc"], "QMP input member 'exec-oob' is unexpected");
+        assert_eq!(answer["id"], 7);
     }));
 }
 

@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::{Json, Kind, Member, Schema, has};
+use super::entry::{Entry, Json, Kind, Member};
+use super::{Command, Schema};
 
 /// Commands that take members the schema does not list (`'gen': false` in QEMU's sources).
 const OPEN: &[&str] = &["device_add"];
@@ -71,14 +72,14 @@ impl fmt::Display for Finding {
 
 pub(super) fn check(schema: &Schema, command: &str, arguments: &Value) -> Vec<Finding> {
     let mut checker = Checker { schema, path: command.to_owned(), findings: Vec::new() };
-    match schema.commands.get(command) {
+    match schema.command(command) {
         None => checker.report(Problem::UnknownCommand),
-        Some(definition) => {
-            checker.deprecated(&definition.features);
+        Some(Command { arguments: of, features, .. }) => {
+            checker.deprecated(&features);
             let none = Map::new();
             match arguments {
-                Value::Null => checker.object(definition.arguments, &none),
-                Value::Object(given) => checker.object(definition.arguments, given),
+                Value::Null => checker.object(of, &none),
+                Value::Object(given) => checker.object(of, given),
                 other => checker.wrong_type("an object", other),
             }
             if OPEN.contains(&command) {
@@ -97,22 +98,22 @@ struct Checker<'a> {
 }
 
 impl<'a> Checker<'a> {
-    /// Checks any value against a type.
-    fn value(&mut self, number: usize, value: &Value) {
-        let definition = &self.schema.types[number];
-        self.deprecated(&definition.features);
-        match &definition.kind {
+    /// Checks any value against a type. Of a type that is not understood nothing is known.
+    fn value(&mut self, name: &str, value: &Value) {
+        let Some(Entry { features, kind }) = self.schema.entry(name) else { return };
+        self.deprecated(&features);
+        match kind {
             Kind::Builtin(json) => {
                 if !json.fits(value) {
                     self.wrong_type(json.in_words(), value);
                 }
             }
             Kind::Enum(values) => match value {
-                Value::String(found) => match values.iter().find(|named| *named.name == **found) {
-                    Some(named) => self.deprecated(&named.features),
+                Value::String(found) => match values.iter().find(|value| value.name == found) {
+                    Some(value) => self.deprecated(&value.features),
                     None => self.report(Problem::UnknownValue {
                         found: found.clone(),
-                        values: values.iter().map(|named| named.name.to_string()).collect(),
+                        values: values.iter().map(|value| value.name.to_owned()).collect(),
                     }),
                 },
                 other => self.wrong_type("a string", other),
@@ -121,34 +122,35 @@ impl<'a> Checker<'a> {
                 Value::Array(elements) => {
                     for (position, value) in elements.iter().enumerate() {
                         self.below(&format!("[{position}]"), |checker| {
-                            checker.value(*element, value);
+                            checker.value(element, value);
                         });
                     }
                 }
                 other => self.wrong_type("an array", other),
             },
             Kind::Object { .. } => match value {
-                Value::Object(given) => self.object(number, given),
+                Value::Object(given) => self.object(name, given),
                 other => self.wrong_type("an object", other),
             },
             Kind::Alternate(choices) => {
-                match choices.iter().find(|choice| self.may_be(**choice, value)) {
-                    Some(choice) => self.value(*choice, value),
+                match choices.iter().find(|choice| self.may_be(choice.r#type, value)) {
+                    Some(choice) => self.value(choice.r#type, value),
                     None => self.wrong_type("another type", value),
                 }
             }
+            Kind::Command { .. } | Kind::Event { .. } => {}
         }
     }
 
     /// Checks an object against its type and the variants that its tags choose.
-    fn object(&mut self, number: usize, given: &Map<String, Value>) {
+    fn object(&mut self, name: &str, given: &Map<String, Value>) {
         let mut members = Vec::new();
-        self.members(number, given, &mut members);
+        self.members(name, given, &mut members);
         for member in &members {
-            let name = &*member.named.name;
+            let name = member.name;
             match given.get(name) {
                 Some(value) => self.below(&format!(".{name}"), |checker| {
-                    checker.deprecated(&member.named.features);
+                    checker.deprecated(&member.features);
                     checker.value(member.r#type, value);
                 }),
                 None if member.optional => {}
@@ -156,33 +158,37 @@ impl<'a> Checker<'a> {
             }
         }
         for name in given.keys() {
-            if !members.iter().any(|member| *member.named.name == **name) {
+            if !members.iter().any(|member| member.name == name) {
                 self.below(&format!(".{name}"), |checker| checker.report(Problem::UnknownMember));
             }
         }
     }
 
     /// Collects the members that an object may have, given the values of its tags.
-    fn members(&self, number: usize, given: &Map<String, Value>, all: &mut Vec<&'a Member>) {
-        let Kind::Object { members, tag, variants } = &self.schema.types[number].kind else {
+    fn members(&self, name: &str, given: &Map<String, Value>, all: &mut Vec<Member<'a>>) {
+        let Some(Kind::Object { members, tag, variants }) =
+            self.schema.entry(name).map(|entry| entry.kind)
+        else {
             return;
         };
         all.extend(members);
-        let case = tag.as_ref().and_then(|tag| given.get(&**tag)).and_then(Value::as_str);
-        let chosen = variants.iter().find(|(name, _)| case == Some(&**name));
-        if let Some((_, variant)) = chosen {
-            self.members(*variant, given, all);
+        let case = tag.and_then(|tag| given.get(tag)).and_then(Value::as_str);
+        if let Some(chosen) = variants.iter().find(|variant| case == Some(variant.case)) {
+            self.members(chosen.r#type, given, all);
         }
     }
 
     /// Whether a value has the JSON type that tells this branch of an alternate from the others.
-    fn may_be(&self, number: usize, value: &Value) -> bool {
-        match &self.schema.types[number].kind {
-            Kind::Builtin(json) => json.fits(value),
-            Kind::Enum(_) => value.is_string(),
-            Kind::Array { .. } => value.is_array(),
-            Kind::Object { .. } => value.is_object(),
-            Kind::Alternate(choices) => choices.iter().any(|choice| self.may_be(*choice, value)),
+    fn may_be(&self, name: &str, value: &Value) -> bool {
+        match self.schema.entry(name).map(|entry| entry.kind) {
+            Some(Kind::Builtin(json)) => json.fits(value),
+            Some(Kind::Enum(_)) => value.is_string(),
+            Some(Kind::Array { .. }) => value.is_array(),
+            Some(Kind::Object { .. }) => value.is_object(),
+            Some(Kind::Alternate(choices)) => {
+                choices.iter().any(|choice| self.may_be(choice.r#type, value))
+            }
+            Some(Kind::Command { .. } | Kind::Event { .. }) | None => false,
         }
     }
 
@@ -193,8 +199,8 @@ impl<'a> Checker<'a> {
         self.path.truncate(length);
     }
 
-    fn deprecated(&mut self, features: &[Box<str>]) {
-        if has(features, "deprecated") {
+    fn deprecated(&mut self, features: &[&str]) {
+        if features.contains(&"deprecated") {
             self.report(Problem::Deprecated);
         }
     }

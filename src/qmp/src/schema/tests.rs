@@ -47,7 +47,8 @@ fn check(command: &str, arguments: Value, expected: &[&str]) {
 #[test]
 fn types_are_reached_by_walking() {
     let schema = schema();
-    let file = schema.command("blockdev-add").unwrap().arguments().variant("file").unwrap();
+    let options = schema.command("blockdev-add").unwrap().arguments().unwrap();
+    let file = options.variant("file").unwrap();
 
     assert!(file.member("aio").unwrap().has_value("io_uring"));
     assert!(!file.member("aio").unwrap().has_value("posix"));
@@ -120,22 +121,23 @@ fn deprecation_is_told_and_is_no_error() {
 
 #[test]
 fn an_answer_that_is_no_schema_is_refused() {
-    for (reply, problem) in [
-        (json!({}), "the QMP schema is not understood: "),
-        (
-            json!([{"name": "a", "meta-type": "new"}]),
-            "the QMP schema is not understood: 'a' is of an unknown kind, 'new'",
-        ),
-        (
-            json!([{"name": "a", "meta-type": "object"}]),
-            "the QMP schema is not understood: object 'a' has no 'members'",
-        ),
-        (
-            json!([{"name": "a", "meta-type": "event", "arg-type": "7"}]),
-            "the QMP schema has no type '7', though it uses it",
-        ),
-    ] {
+    for reply in [json!({}), json!(["a"]), json!([{"meta-type": "event"}])] {
         let error = Schema::parse(&reply).unwrap_err();
-        assert!(error.starts_with(problem), "{error}");
+        assert!(error.starts_with("the QMP schema is not understood: "), "{error}");
     }
+}
+
+#[test]
+fn an_entry_that_is_not_understood_is_absent() {
+    let schema = Schema::parse(&json!([
+        {"name": "new", "meta-type": "of another kind"},
+        {"name": "wrong", "meta-type": "object"},
+        {"name": "add", "meta-type": "command", "arg-type": "0", "ret-type": "7"},
+        {"name": "0", "meta-type": "object", "members": [{"name": "a", "type": "wrong"}]}
+    ]))
+    .unwrap();
+
+    assert!(schema.command("new").is_none());
+    assert!(schema.command("add").unwrap().returns().is_none());
+    assert_eq!(schema.check("add", &json!({"a": 1})), []);
 }

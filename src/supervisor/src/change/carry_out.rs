@@ -111,7 +111,7 @@ async fn try_carry_out(order: &Order, guest: &mut Guest) -> Result<Made, (Proble
         Err((problem, done))
     };
     match result {
-        Ok(()) => Ok(made),
+        Ok(_) => Ok(made),
         Err(ExchangeError::Refused { at, error, done }) => {
             let command = &told[at];
             let place = command.at.as_ref().map(|at| format!("{at}: ")).unwrap_or_default();

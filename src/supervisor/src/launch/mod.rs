@@ -171,18 +171,21 @@ impl<'a> Launch<'a> {
         let (client, events) = Client::connect(&monitor, GREETING_LIMIT).await?;
         faults.after(Step::Connect)?;
         let inventory = Inventory::of(&self.request.plan);
-        let (run, commands) = split_run(std::mem::take(&mut self.request.plan.qmp));
+        let (run, mut commands) = split_run(std::mem::take(&mut self.request.plan.qmp));
+        if !self.request.consoles.is_empty() {
+            commands.push(ask_for_terminals());
+        }
         threads::add(&client, &self.request.plan.processors).await?;
         let sent = self.send(&client, &commands, &mut opened).await;
         // What QEMU misses because a helper has ended is best said by the helper.
         self.helpers_run()?;
-        sent?;
+        let answers = sent?;
         if let Some(qemu) = &self.resources.qemu {
             let number = qemu.process().identity()?.pid;
             threads::place(&client, number, &self.request.plan.threads).await?;
         }
         faults.after(Step::Commands)?;
-        let consoles = self.consoles(&client).await?;
+        let consoles = self.consoles(answers.last());
         faults.after(Step::Consoles)?;
         Record::new(inventory).write(&self.resources.run)?;
         if self.request.lifecycle.reboot_ends() {
@@ -313,9 +316,9 @@ impl<'a> Launch<'a> {
         client: &Client,
         commands: &[Command],
         opened: &mut Opened,
-    ) -> Result<(), LaunchError> {
+    ) -> Result<Vec<Value>, LaunchError> {
         match exchange(client, commands, &self.late, &mut opened.fds).await {
-            Ok(()) => Ok(()),
+            Ok(answers) => Ok(answers),
             Err(ExchangeError::NoDescriptor(name)) => Err(LaunchError::NoDescriptor(name)),
             Err(ExchangeError::Refused { at, error, .. }) => Err(LaunchError::Command {
                 at: commands[at].at.clone(),
@@ -326,21 +329,15 @@ impl<'a> Launch<'a> {
     }
 
     /// The terminal of each console, as QEMU has made it.
-    async fn consoles(&self, client: &Client) -> Result<Vec<Option<PathBuf>>, LaunchError> {
-        if self.request.consoles.is_empty() {
-            return Ok(Vec::new());
-        }
-        let chardevs = client.execute("query-chardev", &Value::Null).await?;
+    fn consoles(&self, chardevs: Option<&Value>) -> Vec<Option<PathBuf>> {
+        let chardevs = chardevs.and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         let terminal = |id: &String| {
-            chardevs
-                .as_array()?
-                .iter()
-                .find(|chardev| chardev["label"].as_str() == Some(id))?["filename"]
+            chardevs.iter().find(|chardev| chardev["label"].as_str() == Some(id))?["filename"]
                 .as_str()?
                 .strip_prefix("pty:")
                 .map(PathBuf::from)
         };
-        Ok(self.request.consoles.iter().map(terminal).collect())
+        self.request.consoles.iter().map(terminal).collect()
     }
 
     /// Writes down what there is, so that whoever comes after us finds it.
@@ -378,6 +375,15 @@ pub(crate) fn name_sockets(argv: &[String], run: &RunDirectory, late: &mut LateV
         {
             late.insert(value, run.helper_socket(name).display().to_string());
         }
+    }
+}
+
+/// Asks for the terminals that QEMU has made for consoles.
+fn ask_for_terminals() -> Command {
+    Command {
+        execute: "query-chardev".to_owned(),
+        purpose: "terminals of consoles".to_owned(),
+        ..Command::default()
     }
 }
 
