@@ -7,6 +7,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod autostart;
+mod completion;
 mod define;
 mod documents;
 mod editing;

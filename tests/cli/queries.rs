@@ -111,6 +111,7 @@ CPU(s):         1
 Max memory:     65536 KiB
 Used memory:    65536 KiB
 Persistent:     yes
+Autostart:      disable
 "
         )
     );
@@ -119,6 +120,7 @@ Persistent:     yes
         json!({
             "id": null, "name": "web", "uuid": uuid, "os_type": "hvm", "state": "shut off",
             "vcpus": 1, "max_memory_kib": 65536, "used_memory_kib": 65536, "persistent": true,
+            "autostart": false,
         })
     );
     assert_eq!(home.vdomain(&["domstate", "--reason", "web"]).done().out, "shut off (unknown)\n");

@@ -70,8 +70,7 @@ fn a_guest_is_asked_for_everything_that_it_does() {
     screen_and_keys(&home);
     agent(&home);
     events(&home, &mut console);
-    console.types("poweroff -f");
-    console.end();
+    ends(&home, &mut console);
 }
 
 fn statistics(home: &Home, image: &str) {
@@ -131,6 +130,9 @@ fn screen_and_keys(home: &Home) {
 }
 
 fn agent(home: &Home) {
+    home.vdomain(&["wait", "asked", "--for", "booted", "--timeout", "60"]).done();
+    let address = home.vdomain(&["wait", "asked", "--for", "address", "--timeout", "60"]).done();
+    assert_eq!(address.out, "10.9.8.7\n");
     assert_eq!(home.vdomain(&["domhostname", "asked"]).done().out, "inside\n");
     let addresses = home.vdomain(&["domifaddr", "asked"]).done().out;
     let row = " eth0       52:54:00:00:00:01    ipv4         10.9.8.7/24";
@@ -165,4 +167,21 @@ fn events(home: &Home, console: &mut Console<'_>) {
     none.fails(5);
     home.vdomain(&["reset", "asked"]).done();
     console.wait_for("guest: up");
+}
+
+fn ends(home: &Home, console: &mut Console<'_>) {
+    // The guest was reset, so its agent starts anew.
+    console.wait_for("guest: done 0");
+    home.vdomain(&["wait", "asked", "--for", "agent", "--timeout", "60"]).done();
+    home.vdomain(&["wait", "asked", "--timeout", "0.1"]).fails(5);
+
+    let said = home.vdomain(&["shutdown", "asked", "--timeout", "120"]).done().err;
+
+    assert_eq!(
+        said,
+        "Domain 'asked': its agent was asked to power off\nDomain 'asked' has shut down\n"
+    );
+    console.end();
+    home.vdomain(&["wait", "asked", "--for", "shutoff"]).done();
+    home.vdomain(&["wait", "asked", "--for", "running", "--timeout", "0"]).fails(5);
 }

@@ -51,6 +51,39 @@ fn a_guest_that_is_started_paused_waits_and_can_be_destroyed() {
 }
 
 #[test]
+fn several_guests_are_told_at_once() {
+    let Some(home) = home() else { return };
+    for name in ["one", "two"] {
+        home.define(&document(name, &stays("true"), ""));
+    }
+    home.vdomain(&["start", "--paused", "one", "two"]).done();
+
+    let mixed = home.vdomain(&["resume", "one", "nowhere", "two"]).fails(3);
+    let states = home.vdomain(&["list"]).done().out;
+    // Nothing in them listens to a power button yet.
+    let said =
+        home.vdomain(&["shutdown", "one", "--mode", "acpi,destroy", "--timeout", "1"]).done();
+    let late = home.vdomain(&["shutdown", "two", "--mode", "acpi", "--timeout", "0.1"]).fails(5);
+    home.vdomain(&["destroy", "--graceful", "two"]).done();
+
+    assert!(mixed.contains("no domain 'nowhere'") && mixed.contains("'two' resumed"), "{mixed}");
+    assert_eq!(states.matches("running").count(), 2, "{states}");
+    let steps: Vec<&str> = said.err.lines().collect();
+    assert_eq!(
+        steps,
+        [
+            "Domain 'one': its power button was pressed",
+            "Domain 'one': was destroyed",
+            "Domain 'one' has shut down",
+        ]
+    );
+    assert!(late.contains("domain 'two' does not shut down"), "{late}");
+    assert_eq!(home.vdomain(&["list", "--name"]).done().out, "");
+    let how = home.vdomain(&["domstate", "--reason", "two"]).done().out;
+    assert_eq!(how, "shut off (destroyed)\n");
+}
+
+#[test]
 fn a_guest_that_reboots_starts_again() {
     let Some(home) = home() else { return };
     home.define(&document("reboots", &stays("true"), ""));

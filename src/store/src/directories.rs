@@ -18,6 +18,8 @@ pub struct Directories {
     pub state: PathBuf,
     /// Secrets, a file each, which the user puts there.
     pub secrets: PathBuf,
+    /// Units of systemd that start guests with the host.
+    pub units: PathBuf,
     /// Running guests, a directory each. Gone after a reboot of the host.
     pub run: PathBuf,
     /// What can be found out again.
@@ -31,6 +33,7 @@ impl Directories {
             definitions: "/etc/vdomain/domains".into(),
             state: "/var/lib/vdomain".into(),
             secrets: "/etc/vdomain/secrets".into(),
+            units: "/etc/systemd/system".into(),
             run: "/run/vdomain".into(),
             cache: "/var/cache/vdomain".into(),
         }
@@ -42,6 +45,7 @@ impl Directories {
             definitions: config.join("vdomain/domains"),
             state: state.join("vdomain"),
             secrets: config.join("vdomain/secrets"),
+            units: config.join("systemd/user"),
             run: runtime.join("vdomain"),
             cache: cache.join("vdomain"),
         }
@@ -53,6 +57,7 @@ impl Directories {
             definitions: home.join("domains"),
             state: home.join("state"),
             secrets: home.join("secrets"),
+            units: home.join("units"),
             run: home.join("run"),
             cache: home.join("cache"),
         }

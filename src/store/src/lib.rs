@@ -4,12 +4,14 @@
 //! document and what a supervisor must know to take it over. Everything is written atomically: a
 //! reader sees the old file or the new one.
 
+mod autostart;
 mod definition;
 mod directories;
 mod error;
 mod name;
 mod run;
 
+pub use autostart::{Autostart, Unit};
 pub use definition::{Change, Definitions};
 pub use directories::Directories;
 pub use error::Error;

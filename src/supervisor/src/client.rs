@@ -15,9 +15,6 @@ use crate::varlink::{Call, Connection, Reply};
 /// How long a supervisor may take to reply, unless QEMU has to do something that takes longer.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// How long a supervisor may take to clear away what is left of a guest.
-const END_LIMIT: Duration = Duration::from_secs(10);
-
 /// Why a supervisor did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
@@ -107,13 +104,14 @@ impl Client {
         Ok(reply["done"] == true)
     }
 
-    /// Waits until the supervisor is gone, and with it everything of the guest; not for ever, as a
-    /// guest may also just have closed its console.
-    pub fn wait_until_gone(mut self) {
-        runtime::block_on(runtime::within(END_LIMIT, async {
+    /// Waits until the supervisor is gone, and with it everything of the guest, unless it was killed;
+    /// `false` if time ran out before.
+    pub fn wait_until_gone(mut self, limit: Duration) -> bool {
+        let gone = runtime::block_on(runtime::within(limit, async {
             // Nothing was asked, so nothing but the end can come.
             while let Ok(Some(_)) = self.0.receive::<Reply>().await {}
         }));
+        gone.is_some()
     }
 
     /// Talks to QEMU itself, over a connection that others share without noticing: ids are one's

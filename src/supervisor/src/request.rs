@@ -101,6 +101,7 @@ pub(crate) fn run_directory(
         state: state.to_owned(),
         definitions: none.clone(),
         secrets: none.clone(),
+        units: none.clone(),
         cache: none,
     };
     directories.run_of(&Name::new(name)?)

@@ -8,13 +8,17 @@ mod running;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::engine::ArgValueCompleter;
+
+use crate::completion;
 
 pub(crate) use agent::{AgentCommand, Domtime, Guestinfo, SetUserPassword};
 pub(crate) use devices::{
     Affected, AttachDisk, AttachInterface, Changing, DetachDisk, DetachInterface, DeviceFile,
 };
 pub(crate) use domains::{
-    Domstate, List, One, OneOf, Rename, Reporting, Several, StartArguments, Starting,
+    AutostartArguments, Destroy, Domstate, For, List, Mode, One, OneOf, Rename, Reporting, Several,
+    Shutdown, StartArguments, Starting, Wait,
 };
 
 pub(crate) use running::{
@@ -41,6 +45,8 @@ pub(crate) enum Command {
     /// Give a domain another name.
     #[command(alias = "rename")]
     Domrename(Rename),
+    /// Have domains started with the host, by systemd.
+    Autostart(AutostartArguments),
     /// Forget a domain.
     Undefine(Undefine),
     /// Start domains.
@@ -59,12 +65,16 @@ pub(crate) enum Command {
     Domname(OneOf),
     /// Print the number of a domain: that of its QEMU process; - if it does not run.
     Domid(OneOf),
-    /// Ask guests to shut down, as their power button would.
+    /// Ask guests to shut down: their agents, or as their power button would.
     #[command(alias = "poweroff")]
-    Shutdown(Several),
+    Shutdown(Shutdown),
+    /// Ask guests to shut down, and start them again.
+    Reboot(Shutdown),
     /// End guests at once, as pulling their plug would.
     #[command(alias = "terminate")]
-    Destroy(Several),
+    Destroy(Destroy),
+    /// Wait until a guest is so far.
+    Wait(Wait),
     /// Stop the processors of guests.
     #[command(alias = "pause")]
     Suspend(Several),
@@ -178,7 +188,7 @@ pub(crate) struct Define {
 #[derive(Debug, Args)]
 pub(crate) struct Undefine {
     /// Its name.
-    #[arg(value_name = "DOMAIN")]
+    #[arg(value_name = "DOMAIN", add = ArgValueCompleter::new(completion::domains))]
     pub(crate) name: String,
 }
 
@@ -186,7 +196,7 @@ pub(crate) struct Undefine {
 #[derive(Debug, Args)]
 pub(crate) struct Dumpxml {
     /// Its name.
-    #[arg(value_name = "DOMAIN")]
+    #[arg(value_name = "DOMAIN", add = ArgValueCompleter::new(completion::domains))]
     pub(crate) name: String,
     /// The stored document, also while the guest runs.
     #[arg(long)]

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod command;
+mod completion;
 mod document;
 mod domains;
 mod environment;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
     if let Some(descriptor) = command::supervise::asked(std::env::args_os()) {
         return command::supervise::run(descriptor, &mut output).into();
     }
+    completion::answer();
     let arguments = Arguments::parse();
     let result = Environment::read()
         .and_then(|environment| command::run(arguments.command, &environment, &mut output));

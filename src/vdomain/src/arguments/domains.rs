@@ -1,14 +1,16 @@
 //! Arguments of the commands about domains and their states.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
+use clap_complete::engine::ArgValueCompleter;
 
 use super::Reading;
+use crate::completion;
 
 /// A domain.
 #[derive(Debug, Args)]
 pub(crate) struct One {
     /// Its name, its UUID, or the number that `list` shows.
-    #[arg(value_name = "DOMAIN")]
+    #[arg(value_name = "DOMAIN", add = ArgValueCompleter::new(completion::domains))]
     pub(crate) name: String,
 }
 
@@ -16,7 +18,7 @@ pub(crate) struct One {
 #[derive(Debug, Args)]
 pub(crate) struct OneOf {
     /// Its name or the beginning of it, its UUID, or the number that `list` shows.
-    #[arg(value_name = "DOMAIN")]
+    #[arg(value_name = "DOMAIN", add = ArgValueCompleter::new(completion::domains))]
     pub(crate) name: String,
 }
 
@@ -24,8 +26,84 @@ pub(crate) struct OneOf {
 #[derive(Debug, Args)]
 pub(crate) struct Several {
     /// Their names, UUIDs, or the numbers that `list` shows. What is asked is done with all at once.
-    #[arg(value_name = "DOMAIN", required = true)]
+    #[arg(value_name = "DOMAIN", required = true, add = ArgValueCompleter::new(completion::domains))]
     pub(crate) names: Vec<String>,
+}
+
+/// End guests.
+#[derive(Debug, Args)]
+pub(crate) struct Destroy {
+    #[command(flatten)]
+    pub(crate) domains: Several,
+    /// Never kill QEMU, also where it does not end by itself.
+    #[arg(long)]
+    pub(crate) graceful: bool,
+}
+
+/// How a guest is asked to shut down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Mode {
+    /// Its agent is asked.
+    Agent,
+    /// Its power button is pressed.
+    Acpi,
+    /// It is ended, as pulling its plug would.
+    Destroy,
+}
+
+/// Ask guests to shut down.
+#[derive(Debug, Args)]
+pub(crate) struct Shutdown {
+    #[command(flatten)]
+    pub(crate) domains: Several,
+    /// How to ask, one way after the other. Without it: its agent, and where none answers, its power
+    /// button.
+    #[arg(long, value_name = "MODE", value_delimiter = ',')]
+    pub(crate) mode: Vec<Mode>,
+    /// Wait until the guest is gone, and go on to the next way when it does not react.
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// Wait so many seconds at most, all ways together. Says --wait.
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) timeout: Option<f64>,
+}
+
+/// What is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum For {
+    /// Its processors run.
+    Running,
+    /// Its operating system is up: its agent answers.
+    Booted,
+    /// Its agent answers.
+    Agent,
+    /// It has an address that others can reach.
+    Address,
+    /// It is gone.
+    Shutoff,
+}
+
+/// Wait until a guest is so far.
+#[derive(Debug, Args)]
+pub(crate) struct Wait {
+    #[command(flatten)]
+    pub(crate) domain: OneOf,
+    /// What to wait for.
+    #[arg(long = "for", value_name = "WHAT", default_value = "shutoff")]
+    pub(crate) what: For,
+    /// Wait so many seconds at most.
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) timeout: Option<f64>,
+}
+
+/// Have domains started with the host.
+#[derive(Debug, Args)]
+pub(crate) struct AutostartArguments {
+    #[command(flatten)]
+    pub(crate) domains: Several,
+    /// No longer.
+    #[arg(long)]
+    pub(crate) disable: bool,
 }
 
 /// A domain and a form of output.
@@ -85,6 +163,12 @@ pub(crate) struct List {
     /// Only those that are defined.
     #[arg(long, conflicts_with = "transient")]
     pub(crate) persistent: bool,
+    /// Only those that are started with the host.
+    #[arg(long, conflicts_with = "no_autostart")]
+    pub(crate) autostart: bool,
+    /// Only those that are not started with the host.
+    #[arg(long)]
+    pub(crate) no_autostart: bool,
     /// Only those that are not defined.
     #[arg(long)]
     pub(crate) transient: bool,

@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use clap_complete::engine::ArgValueCompleter;
+
+use crate::completion;
 
 use super::{One, OneOf};
 
@@ -10,7 +13,7 @@ use super::{One, OneOf};
 #[derive(Debug, Args)]
 pub(crate) struct Domstats {
     /// The domains. Without any, all.
-    #[arg(value_name = "DOMAIN")]
+    #[arg(value_name = "DOMAIN", add = ArgValueCompleter::new(completion::domains))]
     pub(crate) names: Vec<String>,
     /// The state.
     #[arg(long)]
@@ -190,7 +193,7 @@ pub(crate) struct Screenshot {
 #[derive(Debug, Args)]
 pub(crate) struct EventArguments {
     /// The domain. Without it, all that run, and that are started meanwhile.
-    #[arg(value_name = "DOMAIN")]
+    #[arg(value_name = "DOMAIN", add = ArgValueCompleter::new(completion::domains))]
     pub(crate) domain: Option<String>,
     /// Only events of this name; may be given more than once. Those of QEMU are in capitals.
     #[arg(long = "event", value_name = "NAME")]

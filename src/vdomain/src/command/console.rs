@@ -5,6 +5,7 @@ use std::io;
 use std::ops::ControlFlow;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use store::RunDirectory;
 use supervisor::Client;
@@ -16,6 +17,9 @@ use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
+
+/// How long a supervisor may take to clear away what is left of a guest.
+const END_LIMIT: Duration = Duration::from_secs(10);
 
 /// The key that leaves: Ctrl and ].
 const LEAVE: u8 = 0x1d;
@@ -61,11 +65,8 @@ pub(super) fn attach(
     match ended {
         Ok(Ended::ByUser) => output.say("\nLeft the console; the guest goes on"),
         Ok(Ended::ByPeer) => {
-            client.wait_until_gone();
-            // The supervisor may be another one by now.
-            if let Ok(client) = Client::connect(run) {
-                client.wait_until_gone();
-            }
+            // The guest may also just have closed its console.
+            let _ = super::wait_until_gone(run, Some(Instant::now() + END_LIMIT));
             output.say("\nThe guest is gone");
         }
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {

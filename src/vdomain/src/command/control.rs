@@ -1,26 +1,27 @@
-//! `shutdown`, `destroy`, `suspend`, `resume`: one request to the supervisor each.
+//! `destroy`, `reset`, `suspend`, `resume`: one request to the supervisor each.
 
-use crate::arguments::Several;
+use crate::arguments::{Destroy, Several};
 use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
-use serde_json::json;
-
-pub(super) fn shutdown(
-    several: &Several,
-    environment: &Environment,
-    output: &mut Output,
-) -> Result<Exit, Failure> {
-    ask(several, "Shutdown", "is being shut down", environment, output)
-}
+use serde_json::{Value, json};
 
 pub(super) fn destroy(
+    arguments: &Destroy,
+    environment: &Environment,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
+    let parameters = json!({ "graceful": arguments.graceful });
+    ask(&arguments.domains, "Destroy", parameters, "destroyed", environment, output)
+}
+
+pub(super) fn reset(
     several: &Several,
     environment: &Environment,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
-    ask(several, "Destroy", "destroyed", environment, output)
+    ask(several, "Reset", json!({}), "was reset", environment, output)
 }
 
 pub(super) fn suspend(
@@ -28,7 +29,7 @@ pub(super) fn suspend(
     environment: &Environment,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
-    ask(several, "Suspend", "suspended", environment, output)
+    ask(several, "Suspend", json!({}), "suspended", environment, output)
 }
 
 pub(super) fn resume(
@@ -36,19 +37,20 @@ pub(super) fn resume(
     environment: &Environment,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
-    ask(several, "Resume", "resumed", environment, output)
+    ask(several, "Resume", json!({}), "resumed", environment, output)
 }
 
 fn ask(
     several: &Several,
     method: &str,
+    parameters: Value,
     done: &str,
     environment: &Environment,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
     super::each::run(&several.names, environment, output, |name, output| {
         let run = environment.directories.run_of(name)?;
-        super::ask(&run, |mut client| client.call(method, json!({})))
+        super::ask(&run, |mut client| client.call(method, parameters.clone()))
             .map_err(|error| super::refused(name, error))?;
         output.say(format_args!("Domain '{name}' {done}"));
         Ok(())

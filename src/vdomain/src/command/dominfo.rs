@@ -44,6 +44,8 @@ pub(super) fn run(
     info.add("Max memory", "max_memory_kib", format!("{memory} KiB"), memory.into());
     info.add("Used memory", "used_memory_kib", format!("{used} KiB"), used.into());
     info.switch("Persistent", "persistent", definitions.path(&name).exists(), ["yes", "no"]);
+    let autostart = super::autostart::of(environment).is_enabled(&name);
+    info.switch("Autostart", "autostart", autostart, ["enable", "disable"]);
     if arguments.json {
         output.json(&Value::Object(info.json))?;
     } else {

@@ -30,6 +30,10 @@ pub(super) fn run(
     let path = definitions.path(&old).display().to_string();
     let mut document = Document::from_bytes(&path, domains::stored(&old, environment)?)?;
     document.domain.name = new.to_string();
+    let autostart = super::autostart::of(environment);
+    if autostart.disable(&old)? {
+        autostart.enable(&new, &super::autostart::unit(environment)?)?;
+    }
     // In this order a crash in between leaves both, and no domain is ever lost.
     definitions.write(&new, &conf::print(&document.domain))?;
     definitions.remove(&old)?;

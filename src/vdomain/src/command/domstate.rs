@@ -2,8 +2,8 @@
 
 use serde_json::json;
 use store::Name;
-use supervisor::GuestState;
 use supervisor::client::AskError;
+use supervisor::{GuestState, Last, Reason};
 
 use crate::arguments::Domstate;
 use crate::environment::Environment;
@@ -18,8 +18,17 @@ pub(super) fn run(
 ) -> Result<Exit, Failure> {
     let name = super::domain_to_read(&arguments.domain.name, environment)?;
     let (state, reason) = of(&name, environment)?;
+    let last = match reason {
+        Some(_) => None,
+        None => Last::read(&environment.directories.run_of(&name)?),
+    };
+    let reason = reason.or_else(|| Some(word(last.as_ref()?.reason)));
     if arguments.json {
-        output.json(&json!({ "name": name.as_str(), "state": state, "reason": reason }))?;
+        let mut json = json!({ "name": name.as_str(), "state": state, "reason": reason });
+        if let Some(Last { exit, ended, said, .. }) = last {
+            json["last"] = json!({ "exit": exit, "ended": ended, "said": said });
+        }
+        output.json(&json)?;
     } else if arguments.reason {
         let reason = reason.as_deref().unwrap_or("unknown");
         output.text(&format!("{state} ({})\n", in_words(reason)))?;
@@ -40,6 +49,12 @@ pub(super) fn of(
         Err(AskError::NotRunning) => Ok((GuestState::ShutOff.to_string(), None)),
         Err(error) => Err(super::refused(name, error)),
     }
+}
+
+/// A reason as programs are told it.
+pub(super) fn word(reason: Reason) -> String {
+    let word = json!(reason);
+    word.as_str().unwrap_or("unknown").to_owned()
 }
 
 /// A reason as virsh prints it.

@@ -3,6 +3,7 @@
 use guest::statistics::{Groups, Statistics, collect};
 use serde_json::{Value, json};
 use store::Name;
+use supervisor::Last;
 use sys::runtime::block_on;
 
 use crate::arguments::Domstats;
@@ -72,9 +73,13 @@ fn of(name: &Name, groups: Groups, environment: &Environment) -> Result<Statisti
     let (state, reason) = super::domstate::of(name, environment)?;
     let mut statistics = Statistics::new();
     if groups.state {
-        let reason = reason.as_deref();
+        let last = || {
+            let last = Last::read(&environment.directories.run_of(name).ok()?)?;
+            Some(super::domstate::word(last.reason))
+        };
+        let reason = reason.clone().or_else(last);
         statistics.insert("state.state".to_owned(), number_of_state(&state).into());
-        let number = number_of_reason(&state, reason.unwrap_or("unknown"));
+        let number = number_of_reason(&state, reason.as_deref().unwrap_or("unknown"));
         statistics.insert("state.reason".to_owned(), number.into());
     }
     if reason.is_some() {
@@ -111,6 +116,10 @@ fn number_of_state(state: &str) -> u32 {
 fn number_of_reason(state: &str, reason: &str) -> u32 {
     match (state, reason) {
         ("running", "booted") | ("paused", "user") | ("crashed", "panicked") => 1,
+        ("shut off", "shutdown") => 1,
+        ("shut off", "destroyed") => 2,
+        ("shut off", "crashed") => 3,
+        ("shut off", "failed") => 6,
         ("running", "unpaused") | ("paused", "io-error") => 5,
         ("paused", "watchdog") => 6,
         ("running", "wakeup") => 8,

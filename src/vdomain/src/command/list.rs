@@ -27,11 +27,17 @@ pub(super) fn run(
 ) -> Result<Exit, Failure> {
     let domains = Domains::read(environment)?;
     let definitions = Definitions::new(&environment.directories.definitions);
+    let autostart = super::autostart::of(environment);
     let mut rows = Vec::new();
     for name in domains.names() {
         let (state, reason) = super::domstate::of(name, environment)?;
         let persistent = definitions.path(name).exists();
-        if is_wanted(arguments, reason.is_some(), persistent) {
+        let by_start = match (arguments.autostart, arguments.no_autostart) {
+            (true, _) => autostart.is_enabled(name),
+            (_, true) => !autostart.is_enabled(name),
+            _ => true,
+        };
+        if by_start && is_wanted(arguments, reason.is_some(), persistent) {
             let run = environment.directories.run_of(name)?;
             let id = reason.and_then(|_| Some(Status::read(&run)?.qemu?.pid));
             rows.push(Row { name: name.clone(), id, state, persistent });

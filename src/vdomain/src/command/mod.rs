@@ -1,6 +1,7 @@
 //! The commands: one file each.
 
 mod agent;
+mod autostart;
 mod capabilities;
 mod change;
 mod console;
@@ -25,13 +26,17 @@ mod monitor;
 mod plan;
 mod screenshot;
 mod send_key;
+mod shutdown;
 mod start;
 pub(crate) mod supervise;
 mod undefine;
 mod validate;
 mod vcpuinfo;
+mod wait;
 
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use store::{Name, RunDirectory};
 use supervisor::Client;
@@ -54,6 +59,7 @@ pub(crate) fn run(
         Command::Define(arguments) => define::run(&arguments, environment, output),
         Command::Edit(one) => edit::run(&one, environment, output),
         Command::Domrename(arguments) => domrename::run(&arguments, environment, output),
+        Command::Autostart(arguments) => autostart::run(&arguments, environment, output),
         Command::Undefine(arguments) => undefine::run(&arguments, environment, output),
         Command::Start(arguments) => start::run(&arguments, environment, output),
         Command::List(arguments) => list::run(&arguments, environment, output),
@@ -63,8 +69,10 @@ pub(crate) fn run(
         Command::Domuuid(one) => identity::domuuid(&one, environment, output),
         Command::Domname(one) => identity::domname(&one, environment, output),
         Command::Domid(one) => identity::domid(&one, environment, output),
-        Command::Shutdown(several) => control::shutdown(&several, environment, output),
-        Command::Destroy(several) => control::destroy(&several, environment, output),
+        Command::Shutdown(several) => shutdown::shutdown(&several, environment, output),
+        Command::Reboot(several) => shutdown::reboot(&several, environment, output),
+        Command::Destroy(arguments) => control::destroy(&arguments, environment, output),
+        Command::Wait(arguments) => wait::run(&arguments, environment, output),
         Command::Suspend(several) => control::suspend(&several, environment, output),
         Command::Resume(several) => control::resume(&several, environment, output),
         Command::AttachDevice(it) => change::attach_device(&it, environment, output),
@@ -73,7 +81,7 @@ pub(crate) fn run(
         Command::DetachDisk(it) => change::detach_disk(&it, environment, output),
         Command::AttachInterface(it) => change::attach_interface(&it, environment, output),
         Command::DetachInterface(it) => change::detach_interface(&it, environment, output),
-        Command::Reset(several) => monitor::reset(&several, environment, output),
+        Command::Reset(several) => control::reset(&several, environment, output),
         Command::InjectNmi(several) => monitor::inject_nmi(&several, environment, output),
         Command::Event(arguments) => event::run(&arguments, false, environment, output),
         Command::Domstats(arguments) => domstats::run(&arguments, environment, output),
@@ -109,6 +117,12 @@ pub(crate) fn run(
 /// This program, also when the file it was started from has been replaced.
 const THIS_PROGRAM: &str = "/proc/self/exe";
 
+/// Longer than anybody waits.
+const FOREVER: Duration = Duration::from_secs(u32::MAX as u64);
+
+/// How often to look whether a supervisor has cleared everything away.
+const CLEARING_PAUSE: Duration = Duration::from_millis(10);
+
 /// Asks the supervisor of a guest. One that was killed before it replied is asked again by way of the
 /// one that takes over: nothing that can be asked does harm when it is done twice.
 pub(crate) fn ask<T>(
@@ -130,6 +144,27 @@ fn connect(run: &RunDirectory) -> Result<Client, AskError> {
             Client::connect(run)
         }
         connected => connected,
+    }
+}
+
+/// Waits until nothing of a guest is left; `false` if it is there still at the deadline. A supervisor
+/// that is killed meanwhile is replaced.
+fn wait_until_gone(run: &RunDirectory, deadline: Option<Instant>) -> Result<bool, AskError> {
+    let left = || deadline.map_or(FOREVER, |at| at.saturating_duration_since(Instant::now()));
+    loop {
+        match connect(run) {
+            // Whether it has ended or was killed is told by the next connection.
+            Ok(client) => {
+                if !client.wait_until_gone(left()) {
+                    return Ok(false);
+                }
+            }
+            Err(AskError::NotRunning) if !run.path().exists() => return Ok(true),
+            Err(AskError::NotRunning) if left().is_zero() => return Ok(false),
+            // It is just clearing away.
+            Err(AskError::NotRunning) => thread::sleep(CLEARING_PAUSE),
+            Err(error) => return Err(error),
+        }
     }
 }
 

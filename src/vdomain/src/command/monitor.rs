@@ -1,4 +1,4 @@
-//! `qemu-monitor-command`, `inject-nmi`, `reset`: what only QEMU is asked for.
+//! `qemu-monitor-command`, `inject-nmi`: what only QEMU is asked for.
 
 use serde_json::{Value, json};
 
@@ -51,32 +51,14 @@ fn understand(text: &str) -> Result<(String, Value), Failure> {
     Ok((execute, command["arguments"].take()))
 }
 
-pub(super) fn reset(
-    several: &Several,
-    environment: &Environment,
-    output: &mut Output,
-) -> Result<Exit, Failure> {
-    execute(several, "system_reset", "was reset", environment, output)
-}
-
 pub(super) fn inject_nmi(
     several: &Several,
     environment: &Environment,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
-    execute(several, "inject-nmi", "got an NMI", environment, output)
-}
-
-fn execute(
-    several: &Several,
-    command: &str,
-    done: &str,
-    environment: &Environment,
-    output: &mut Output,
-) -> Result<Exit, Failure> {
     super::each::run(&several.names, environment, output, |name, output| {
-        Guest::connect(name, environment)?.execute(command, &Value::Null)?;
-        output.say(format_args!("Domain '{name}' {done}"));
+        Guest::connect(name, environment)?.execute("inject-nmi", &Value::Null)?;
+        output.say(format_args!("Domain '{name}' got an NMI"));
         Ok(())
     })
 }

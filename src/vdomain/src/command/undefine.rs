@@ -24,6 +24,7 @@ pub(super) fn run(
     if let Err(error) = Last::forget(&run) {
         output.say(format_args!("warning: cannot forget how it ended: {}", sys::reason(&error)));
     }
+    super::autostart::of(environment).disable(&name)?;
     output.text(&format!("Domain '{name}' has been undefined\n"))?;
     Ok(Exit::Done)
 }
