@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Write};
 use std::net::Ipv4Addr;
-use std::num::{NonZeroI64, NonZeroU32, NonZeroU64};
+use std::num::{NonZeroI64, NonZeroU16, NonZeroU32, NonZeroU64};
 
 /// A value with one textual form.
 pub trait Value: Sized + 'static {
@@ -193,6 +193,7 @@ macro_rules! zero_is_unset {
 }
 
 zero_is_unset! {
+    NonZeroU16, u16;
     NonZeroU32, u32;
     NonZeroU64, u64;
     NonZeroI64, i64;

@@ -221,28 +221,18 @@ pub struct Timer {
     /// What happens to ticks that the guest missed. Absent: QEMU's choice.
     #[xml(attribute, name = "tickpolicy")]
     pub tick_policy: Option<TickPolicy>,
-    /// What it follows.
-    #[xml(attribute, read_if = Timer::can_track)]
+    /// What it follows; only `platform` and `rtc`.
+    #[xml(attribute)]
     pub track: Option<Track>,
-    /// Ticks a second.
-    #[xml(attribute, read_if = Timer::is_tsc)]
+    /// Ticks a second; only `tsc`.
+    #[xml(attribute)]
     pub frequency: Option<NonZeroU64>,
-    /// How the guest reads it.
-    #[xml(attribute, read_if = Timer::is_tsc)]
+    /// How the guest reads it; only `tsc`.
+    #[xml(attribute)]
     pub mode: Option<TscMode>,
     /// The bounds of catching up.
     #[xml(child)]
     pub catchup: Option<Catchup>,
-}
-
-impl Timer {
-    fn can_track(&self) -> bool {
-        matches!(self.name, TimerName::Platform | TimerName::Rtc)
-    }
-
-    fn is_tsc(&self) -> bool {
-        self.name == TimerName::Tsc
-    }
 }
 
 /// `<catchup>`, which QEMU has no use for.
@@ -262,7 +252,7 @@ pub struct Catchup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{read, reprint};
+    use crate::testing::reprint;
 
     #[test]
     fn seconds_beside_utc_make_the_clock_variable() {
@@ -274,17 +264,6 @@ mod tests {
         assert_eq!(
             reprint("<clock adjustment='reset'/>"),
             "<clock offset='utc' adjustment='reset'/>\n"
-        );
-    }
-
-    #[test]
-    fn some_words_are_for_some_timers_only() {
-        let text = "<clock><timer name='pit' track='guest' frequency='3'/></clock>";
-        let (clock, problems) = read::<Clock>("clock", text).unwrap();
-        assert_eq!(clock.timer(TimerName::Pit).unwrap().frequency, None);
-        assert_eq!(
-            problems,
-            ["'track' has no effect on this <timer>", "'frequency' has no effect on this <timer>"]
         );
     }
 }

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use base::{BadValue, Datatype, OnOff, Value, YesNo};
+use base::{BadValue, Datatype, OnOff, Positive, Value, YesNo};
 use xml::{Origin, Part, Reader, Xml};
 
 use crate::address::Address;
@@ -34,6 +34,11 @@ pub struct DeviceInfo {
 }
 
 impl DeviceInfo {
+    /// Its place in the order in which the firmware tries to boot.
+    pub fn boot_order(&self) -> Option<u32> {
+        self.boot.as_ref().map(|boot| boot.order.get())
+    }
+
     /// Refuses an address that is not one of a USB bus, for a `device` that can be nowhere else.
     pub(crate) fn need_usb_address(&self, device: &str, origin: Origin, reader: &mut Reader) {
         if !matches!(self.address, None | Some(Address::Usb(_))) {
@@ -48,7 +53,7 @@ impl DeviceInfo {
 pub struct Boot {
     /// From 1; each number once.
     #[xml(attribute, required)]
-    pub order: u32,
+    pub order: Positive,
     /// What an s390 machine loads.
     #[xml(attribute)]
     pub loadparm: Option<String>,

@@ -137,7 +137,7 @@ pub struct Domain {
     #[xml(child)]
     pub cputune: Option<Cputune>,
     /// The host nodes that memory comes from.
-    #[xml(child)]
+    #[xml(child, repeat = "error")]
     pub numatune: Option<Numatune>,
     /// The control group.
     #[xml(child)]
@@ -152,7 +152,7 @@ pub struct Domain {
     #[xml(text_child)]
     pub bootloader_args: Option<String>,
     /// Machine, firmware, kernel, boot.
-    #[xml(child, keep_empty)]
+    #[xml(child, keep_empty, required)]
     pub os: Os,
     /// Users and groups of containers.
     #[xml(child)]

@@ -330,7 +330,7 @@ pub struct PoolHost {
     /// Its name or address.
     pub name: String,
     /// Its port. Absent: the protocol's.
-    pub port: Option<u32>,
+    pub port: Option<u16>,
 }
 
 /// Who QEMU is to the server of a storage pool.

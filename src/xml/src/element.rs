@@ -1,5 +1,6 @@
 //! Reading: elements of the source, what of them was claimed, and the problems found on the way.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use base::{BadValue, words};
@@ -337,8 +338,18 @@ impl Reader {
         self.problems.iter().filter(|problem| problem.is_error()).count()
     }
 
-    /// Everything that was noted, in the order of the document.
+    /// Everything that was noted, in the order of the document. Of what is refused, nothing is said
+    /// besides.
     pub fn into_problems(mut self) -> Vec<Problem> {
+        let place = |problem: &Problem| match problem.origin {
+            Origin::Element(number) => Some((number, problem.part.clone())),
+            Origin::None | Origin::Step(_) => None,
+        };
+        let refused: BTreeSet<_> =
+            self.problems.iter().filter(|problem| problem.is_error()).filter_map(place).collect();
+        self.problems.retain(|problem| {
+            problem.is_error() || place(problem).is_none_or(|place| !refused.contains(&place))
+        });
         sort_problems(&mut self.problems);
         self.problems
     }

@@ -83,7 +83,8 @@ impl Places {
             let common = holder.iter().zip(path).take_while(|(a, b)| *a == *b).count();
             holder.len() + path.len() - 2 * common
         };
-        let nearest = holders.iter().map(way).min().filter(|way| *way <= farthest)?;
+        // An element of the same name is read in another way there.
+        let nearest = holders.iter().map(way).min().filter(|way| (1..=farthest).contains(way))?;
         let names: BTreeSet<String> = holders
             .iter()
             .filter(|holder| way(holder) == nearest)

@@ -352,6 +352,7 @@ pub struct MaxPhysAddr {
 
 /// `<feature>` of the processor.
 #[derive(Clone, Debug, PartialEq, Eq, Xml)]
+#[xml(finish = CpuFeature::finish)]
 pub struct CpuFeature {
     /// Where it was written.
     pub origin: Origin,
@@ -361,6 +362,15 @@ pub struct CpuFeature {
     /// Its name in libvirt's words.
     #[xml(attribute, required)]
     pub name: String,
+}
+
+impl CpuFeature {
+    fn finish(&mut self, el: El<'_>, reader: &mut Reader) {
+        if el.attribute("name") == Some("") {
+            let part = Part::Attribute("name".to_owned());
+            reader.error(el.origin(), part, "a CPU feature needs a name");
+        }
+    }
 }
 
 impl Default for CpuFeature {

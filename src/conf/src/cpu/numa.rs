@@ -30,7 +30,10 @@ pub struct Numa {
 }
 
 impl Numa {
-    fn finish(&mut self, _el: El<'_>, reader: &mut Reader) {
+    fn finish(&mut self, el: El<'_>, reader: &mut Reader) {
+        if el.child("cell").is_none() {
+            reader.error(el.origin(), Part::Name, "<numa> needs at least one <cell>");
+        }
         let count = self.cells.len();
         let before = reader.errors();
         for (at, cell) in self.cells.iter_mut().enumerate() {
@@ -386,7 +389,7 @@ mod tests {
 
     #[test]
     fn latencies_and_bandwidths_keep_their_order() {
-        let text = "<numa>\n  <interconnects>\n    \
+        let text = "<numa>\n  <cell id='0' memory='1' unit='KiB'/>\n  <interconnects>\n    \
              <bandwidth initiator='0' target='0' type='access' value='1024' unit='KiB'/>\n    \
              <latency initiator='0' target='0' cache='1' type='read' value='5'/>\n    \
              <bandwidth initiator='0' target='1' type='write' value='1' unit='KiB'/>\n  \

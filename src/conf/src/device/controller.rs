@@ -82,7 +82,12 @@ impl Controller {
 
     /// The companions of an EHCI controller serve its ports two by two, from a fixed one on. Where
     /// there is no USB, nothing has an address.
-    fn finish(&mut self, _el: El<'_>, reader: &mut Reader) {
+    fn finish(&mut self, el: El<'_>, reader: &mut Reader) {
+        if !self.kind.has_models() && el.attribute("model").is_some() {
+            let message = format!("a controller of type '{}' has no models", self.kind.word());
+            let part = Part::AttributeName("model".to_owned());
+            reader.push(Problem::error(el.origin(), part, message).help("leave out 'model'"));
+        }
         let model = self.usb().and_then(|usb| usb.model);
         if self.info.master.is_none() {
             self.info.master = model.and_then(UsbModel::ich9_companion).map(|at| 2 * at);
@@ -134,6 +139,18 @@ pub enum ControllerKind {
     /// NVMe: each disk is a name space (QEMU: `nvme` and `nvme-ns`); since libvirt 11.5.
     #[xml(word = "nvme")]
     Nvme(Nvme),
+}
+
+impl ControllerKind {
+    /// Whether there is more than one kind of such controllers to choose from.
+    ///
+    /// libvirt: `virDomainControllerModelTypeFromString`.
+    fn has_models(&self) -> bool {
+        !matches!(
+            self,
+            Self::Fdc | Self::Sata | Self::Ccid | Self::Xenbus(_) | Self::Isa | Self::Nvme(_)
+        )
+    }
 }
 
 /// `type='ide'`.

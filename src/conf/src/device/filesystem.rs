@@ -99,7 +99,7 @@ impl Filesystem {
         if let Some(attribute) = self.source.missing() {
             needs(&format!("<source {attribute}='…'/>"));
         }
-        if self.target.dir.is_none() && self.socket().is_none() {
+        if self.target.dir.as_deref().is_none_or(str::is_empty) {
             needs("<target dir='…'/>");
         }
     }

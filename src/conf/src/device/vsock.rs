@@ -1,8 +1,6 @@
 //! `<vsock>`: sockets between guest and host.
 
-use std::num::NonZeroU32;
-
-use base::YesNo;
+use base::{Positive, YesNo};
 use xml::{Origin, Xml};
 
 use crate::device::virtio::{VirtioModel, VirtioOptions};
@@ -39,14 +37,14 @@ pub struct Cid {
     pub auto: Option<YesNo>,
     /// The number: 3 or more.
     #[xml(attribute)]
-    pub address: Option<NonZeroU32>,
+    pub address: Option<Positive>,
 }
 
 impl Vsock {
     /// The fixed number, unless a free one is to be taken.
     pub fn fixed_cid(&self) -> Option<u32> {
         let cid = self.cid.as_ref()?;
-        (cid.auto != Some(YesNo::Yes)).then_some(cid.address)?.map(NonZeroU32::get)
+        (cid.auto != Some(YesNo::Yes)).then_some(cid.address)?.map(Positive::get)
     }
 }
 

@@ -18,10 +18,10 @@ pub fn twins(domain: &mut Domain, problems: &mut Vec<Problem>) {
         return;
     }
     for console in devices.consoles.iter().skip(1) {
-        if console.target.kind == Some(ConsoleTargetType::Serial) {
+        if console.is_serial() {
             let message = "only the first console can be a serial port";
             problems.push(
-                Problem::error(console.target.origin, Part::Attribute("type".to_owned()), message)
+                Problem::error(console.origin, Part::Within("target@type".to_owned()), message)
                     .help("write it as <serial>, or use <target type='virtio'/>"),
             );
         }

@@ -29,7 +29,7 @@ pub fn default_boot(domain: &mut Domain, problems: &mut Vec<Problem>) {
         let Some(Boot { order, .. }) = device.info().and_then(|info| info.boot.as_ref()) else {
             continue;
         };
-        if orders.insert(*order, device.origin()).is_some() {
+        if orders.insert(order.get(), device.origin()).is_some() {
             let message = format!("another device comes at place {order} of the boot order, too");
             problems.push(
                 Problem::error(device.origin(), Part::Name, message)

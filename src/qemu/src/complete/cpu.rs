@@ -119,10 +119,16 @@ fn add_cell(domain: &mut Domain, count: u32) {
 ///
 /// libvirt: `qemuDomainDefVcpusPostParse`.
 pub(super) fn check_vcpu_order(domain: &mut Domain, context: &mut Context<'_>) {
-    let Some(Vcpus { vcpus, .. }) = &domain.vcpus else { return };
     let mut problem = |origin, attribute: &str, message: &str, help: &str| {
         let part = Part::Attribute(attribute.to_owned());
         context.problems.push(Problem::error(origin, part, message).help(help));
+    };
+    let Some(Vcpus { vcpus, .. }) = &domain.vcpus else {
+        if let Some(vcpu) = domain.vcpu.as_ref().filter(|vcpu| vcpu.online() == 0) {
+            let message = "no processor is there from the start";
+            problem(vcpu.origin, "current", message, "write current='1' or more");
+        }
+        return;
     };
     if let Some(first) = vcpus.first() {
         if first.enabled == YesNo::No {

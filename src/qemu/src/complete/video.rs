@@ -8,6 +8,7 @@ use conf::device::Video;
 use conf::device::video::{VideoModel, VideoType};
 use xml::Origin;
 
+use super::Mode;
 use super::context::Context;
 
 /// Memory of a card that has a fixed default, in KiB.
@@ -61,6 +62,10 @@ pub(super) fn defaults(domain: &mut Domain, context: &mut Context<'_>) {
     for video in &mut domain.devices.videos {
         let model = &mut video.model;
         let kind = *model.kind.get_or_insert(default);
+        // libvirt prints no number of screens where it is 0, and reads that back as 1.
+        if context.mode == Mode::Define && kind != VideoType::None {
+            model.heads = model.heads.filter(|heads| *heads > 0);
+        }
         model.heads.get_or_insert(1);
         let vram = match kind {
             VideoType::Vga | VideoType::Cirrus | VideoType::Vmvga | VideoType::Bochs => {

@@ -59,13 +59,13 @@ pub(super) fn of_disk(domain: &Domain, pos: usize) -> Option<u32> {
     };
     let wanted = kind(disks[pos].device);
     let is_first = disks.iter().position(|disk| kind(disk.device) == wanted) == Some(pos);
-    let own = disks[pos].info.boot.as_ref().map(|boot| boot.order);
+    let own = disks[pos].info.boot_order();
     own.or_else(|| place(domain, wanted).filter(|_| is_first))
 }
 
 /// When the firmware tries an interface, from 1.
 pub(super) fn of_interface(domain: &Domain, pos: usize) -> Option<u32> {
-    let own = domain.devices.interfaces[pos].info.boot.as_ref().map(|boot| boot.order);
+    let own = domain.devices.interfaces[pos].info.boot_order();
     own.or_else(|| place(domain, BootDevice::Network).filter(|_| pos == 0))
 }
 

@@ -150,7 +150,7 @@ fn virtiofs(builder: &mut Builder<'_>, filesystem: &Filesystem, alias: &str) {
     device.set("id", alias).set("chardev", chardev);
     device.maybe("queue-size", filesystem.driver.queue.map(u64::from));
     device.maybe("tag", filesystem.tag());
-    device.maybe("bootindex", filesystem.info.boot.as_ref().map(|boot| boot.order));
+    device.maybe("bootindex", filesystem.info.boot_order());
     device.address(&filesystem.info, builder);
     builder.device(device);
 }

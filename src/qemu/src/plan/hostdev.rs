@@ -65,7 +65,7 @@ fn usb(builder: &mut Builder<'_>, hostdev: &Hostdev, usb: &Usb, alias: &str) -> 
         device.set("hostdevice", builder.fdset(vec![fd]));
     }
     device.set("id", alias);
-    device.maybe("bootindex", hostdev.info.boot.as_ref().map(|boot| boot.order));
+    device.maybe("bootindex", hostdev.info.boot_order());
     if let Some(reset) = usb.source.guest_reset {
         let (once, always) = match reset {
             GuestReset::Off => (false, false),
@@ -126,7 +126,7 @@ fn pci(builder: &mut Builder<'_>, hostdev: &Hostdev, pci: &Pci, alias: &str) -> 
     }
     let mut device = vfio::pci(builder, address, alias);
     picture(&mut device, pci.display, pci.ramfb);
-    device.maybe("bootindex", hostdev.info.boot.as_ref().map(|boot| boot.order));
+    device.maybe("bootindex", hostdev.info.boot_order());
     if let Some(teaming) = &hostdev.teaming {
         device.maybe("failover_pair_id", teaming.persistent.clone());
     }
@@ -215,7 +215,7 @@ fn scsi(builder: &mut Builder<'_>, hostdev: &Hostdev, scsi: &Scsi, alias: &str) 
     builder.blockdev(Value::Object(properties));
     let mut device = Device::new("scsi-generic");
     device.set("drive", node).set("id", alias);
-    device.maybe("bootindex", hostdev.info.boot.as_ref().map(|boot| boot.order));
+    device.maybe("bootindex", hostdev.info.boot_order());
     if let Some(Address::Drive(drive)) = &hostdev.info.address {
         disk::scsi_address(&mut device, drive, builder);
     }

@@ -1,5 +1,7 @@
 //! Images on servers: what QEMU is told of the server, and of who it is to the server.
 
+use std::num::NonZeroU16;
+
 use base::YesNo;
 use conf::device::disk::auth::Auth;
 use conf::device::disk::encryption::{Encryption, EncryptionEngine};
@@ -168,8 +170,8 @@ fn inet(
 }
 
 /// The port of a server: the protocol's where none is given, as in `<nvram>`, and otherwise 0.
-fn port(server: &Server, protocol: Protocol) -> u32 {
-    server.port.or(protocol.default_port()).map_or(0, u32::from)
+fn port(server: &Server, protocol: Protocol) -> u16 {
+    server.port.or(protocol.default_port()).map_or(0, NonZeroU16::get)
 }
 
 /// A server's name and port in one text, as URLs have it.

@@ -27,7 +27,7 @@ pub(super) fn redirdev(builder: &mut Builder<'_>, pos: usize, redirdev: &Redirde
     let mut device = Device::new("usb-redir");
     device.set("chardev", chardev.id.as_str()).set("id", alias);
     device.maybe("filter", builder.domain.devices.redirfilter.as_ref().map(filter));
-    device.maybe("bootindex", redirdev.info.boot.as_ref().map(|boot| boot.order));
+    device.maybe("bootindex", redirdev.info.boot_order());
     device.address(&redirdev.info, builder);
     builder.chardev(chardev);
     builder.device(device);

@@ -1,7 +1,7 @@
 //! Volumes of storage pools: what file, device or server each stands for.
 
 use std::borrow::Cow;
-use std::num::NonZeroU32;
+use std::num::NonZeroU16;
 
 use base::NonEmpty;
 use conf::device::disk::auth::{Auth, AuthKind, AuthSecret, SecretLookup};
@@ -138,7 +138,7 @@ fn iscsi<'a>(pool: &Pool, volume: &str) -> Result<Found<'a>, String> {
         .iter()
         .map(|server| Server {
             name: Some(server.name.clone()),
-            port: server.port.and_then(NonZeroU32::new).or(Protocol::Iscsi.default_port()),
+            port: server.port.and_then(NonZeroU16::new).or(Protocol::Iscsi.default_port()),
             ..Server::default()
         })
         .collect();

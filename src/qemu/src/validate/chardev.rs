@@ -107,7 +107,9 @@ fn complete(check: &mut Check<'_>) {
             }
             ChardevSource::Nmdm(nmdm) => {
                 let given = [&nmdm.source.master, &nmdm.source.slave];
-                given.iter().any(|end| end.is_none()).then_some("master='…' slave='…'")
+                let is_half =
+                    given.iter().any(|end| end.is_none()) && given.iter().any(|end| end.is_some());
+                is_half.then_some("master='…' slave='…'")
             }
             _ => None,
         };

@@ -12,6 +12,7 @@ const LAST_SECOND: u64 = 253_402_300_799;
 pub(super) const RULES: &[Rule] = &[
     Rule::new("timer-once", "a machine has one timer of each kind", once),
     Rule::new("timer-is-of-pc", "QEMU's PC has no such timer", kind),
+    Rule::new("timer-has-such-settings", "only some timers have a frequency or a base", settings),
     Rule::new("timer-ticks-as-asked", "not every timer knows every policy", tick_policy),
     Rule::new("clock-starts-before-10000", "QEMU writes years with four digits", start),
 ];
@@ -35,6 +36,23 @@ fn kind(check: &mut Check<'_>) {
         if matches!(timer.name, TimerName::Platform | TimerName::Armvtimer) {
             let message = format!("QEMU's PC has no timer '{}'", timer.name);
             check.refuse(timer.origin, attribute("name"), message, "leave it out");
+        }
+    }
+}
+
+/// libvirt: `virDomainDefPostParseTimer`.
+fn settings(check: &mut Check<'_>) {
+    for timer in timers(check) {
+        let is_tsc = timer.name == TimerName::Tsc;
+        let has_base = matches!(timer.name, TimerName::Platform | TimerName::Rtc);
+        let given = [
+            ("frequency", timer.frequency.is_some(), is_tsc),
+            ("mode", timer.mode.is_some(), is_tsc),
+            ("track", timer.track.is_some(), has_base),
+        ];
+        for (name, _, _) in given.into_iter().filter(|(_, given, fits)| *given && !fits) {
+            let message = format!("timer '{}' has no '{name}'", timer.name);
+            check.refuse(timer.origin, attribute(name), message, "leave it out");
         }
     }
 }

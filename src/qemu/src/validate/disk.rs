@@ -3,15 +3,15 @@
 //! libvirt: `virDomainDiskDefValidate` in `src/conf/domain_validate.c`,
 //! `qemuValidateDomainDeviceDefDisk` in `src/qemu/qemu_validate.c`.
 
-use base::{OnOff, words::Words};
+use base::OnOff;
 use conf::address::Address;
 use conf::device::Disk;
+use conf::device::controller::ScsiModel;
 use conf::device::disk::driver::{Cache, Io, StorageFormat};
-use conf::device::disk::encryption::{EncryptionEngine, EncryptionFormat};
 use conf::device::disk::network_source::Protocol;
-use conf::device::disk::source::Source;
-use conf::device::disk::{BackingStore, Bus, DiskModel};
-use xml::{Origin, Part};
+use conf::device::disk::source::{Source, StartupPolicy};
+use conf::device::disk::{Bus, DiskModel, Sgio};
+use xml::Part;
 
 use super::{Check, Rule, attribute, within};
 
@@ -20,41 +20,28 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new("disk-name-fits", "the name says which disk of which kind it is", name),
     Rule::new("disk-bus-fits-device", "floppy drives have a bus of their own", bus),
     Rule::new("disk-address-fits-bus", "a bus has its own kind of place", address),
+    Rule::new("scsi-target-fits-controller", "old controllers know one target a disk", target),
     Rule::new("lun-is-a-device", "SCSI commands can only be passed to a SCSI device", lun),
     Rule::new("disk-attributes-fit-bus", "only virtio has queues and their knobs", virtio_only),
     Rule::new("scsi-texts-on-scsi", "other buses have no such texts", scsi_texts),
-    Rule::new("image-format-is-supported", "QEMU reads only formats that it knows", formats),
-    Rule::new("protocol-is-supported", "QEMU reaches only servers that it knows", protocols),
-    Rule::new("image-encryption-fits", "an image has its cipher in itself", encryption),
-    Rule::new("secret-fits-protocol", "each protocol has secrets of its own", secrets),
+    Rule::new("disk-is-opened-by-qemu", "other programs serve other hypervisors", opener),
+    Rule::new("startup-policy-fits", "only what can be looked for can be missing", startup),
     Rule::new("shared-disk-is-raw", "two writers would ruin an image with tables", shared),
     Rule::new("readonly-disk-is-possible", "IDE and SATA disks know no write protection", readonly),
     Rule::new("native-io-needs-direct-cache", "Linux AIO blocks with the page cache", native_io),
     Rule::new("cdrom-bus-can-eject", "virtio disks have no medium to change", ejectable),
     Rule::new("limits-one-way", "limits are per disk or by throttle groups", throttling),
-    Rule::new("vhost-disk-needs-shared-memory", "another process reads the requests", vhost),
     Rule::new("disk-iothread-exists", "only virtio disks are served by I/O threads", iothread),
     Rule::new("serial-is-plain", "QEMU takes serial numbers on its command line", serial),
 ];
 
-fn each(check: &mut Check<'_>, rule: impl Fn(&mut Check<'_>, &Disk)) {
+pub(super) fn each(check: &mut Check<'_>, rule: impl Fn(&mut Check<'_>, &Disk)) {
     for disk in &check.domain.devices.disks {
         rule(check, disk);
     }
 }
 
-/// The sources of a disk's image and of those below it that the document names, with their formats.
-fn images(disk: &Disk) -> Vec<(&Source, Option<StorageFormat>, Origin)> {
-    let mut images = vec![(&disk.source, disk.driver.format, disk.driver.origin)];
-    let mut below = disk.backing_store.as_ref();
-    while let Some(image) = below.and_then(BackingStore::image) {
-        images.push((&image.source, Some(image.format.format), image.origin));
-        below = image.backing_store.as_ref();
-    }
-    images
-}
-
-fn bus_of(disk: &Disk) -> Bus {
+pub(super) fn bus_of(disk: &Disk) -> Bus {
     disk.bus().unwrap_or_default()
 }
 
@@ -155,6 +142,25 @@ fn address(check: &mut Check<'_>) {
     });
 }
 
+/// libvirt: `qemuValidateDomainDeviceDefAddressDrive`.
+fn target(check: &mut Check<'_>) {
+    each(check, |check, disk| {
+        let Some(drive) = disk.info.address.as_ref().and_then(|address| address.drive()) else {
+            return;
+        };
+        let controllers = &check.domain.devices.controllers;
+        let model = controllers
+            .iter()
+            .filter(|controller| controller.index == Some(drive.controller))
+            .find_map(|controller| controller.scsi()?.model);
+        if bus_of(disk) == Bus::Scsi && model == Some(ScsiModel::Lsilogic) && drive.target != 0 {
+            let message = format!("a controller 'lsilogic' has no target {}", drive.target);
+            let help = "write target='0', or use a controller of model 'virtio-scsi'";
+            check.refuse(disk.origin, within("address@target"), message, help);
+        }
+    });
+}
+
 fn lun(check: &mut Check<'_>) {
     each(check, |check, disk| {
         if !disk.is_lun() {
@@ -163,6 +169,10 @@ fn lun(check: &mut Check<'_>) {
                     let message = format!("'{name}' is for device='lun'");
                     check.refuse(disk.origin, attribute(name), message, "leave it out");
                 }
+            }
+            if let Some(reservations) = &disk.source.common().reservations {
+                let message = "reservations are for device='lun'";
+                check.refuse(reservations.origin, Part::Name, message, "leave out <reservations>");
             }
             return;
         }
@@ -180,6 +190,19 @@ fn lun(check: &mut Check<'_>) {
             let message = format!("device='lun' needs bus='scsi', not '{}'", bus_of(disk));
             let help = "write bus='scsi' in <target>, or device='disk'";
             check.refuse(disk.target.origin, attribute("bus"), message, help);
+        }
+        if disk.sgio == Some(Sgio::Unfiltered) {
+            let message = "Linux can no longer let all SCSI commands pass";
+            check.refuse(disk.origin, attribute("sgio"), message, "leave out 'sgio'");
+        }
+        let source = disk.source.common();
+        let below = [
+            ("slices", source.storage_slice().is_some()),
+            ("encryption", source.encryption.is_some()),
+        ];
+        for (name, _) in below.into_iter().filter(|(_, given)| *given) {
+            let message = format!("a SCSI device that is passed through has no <{name}>");
+            check.refuse(source.origin, within(name), message, "leave it out");
         }
         if disk.driver.format.is_some_and(|format| format != StorageFormat::Raw) {
             let message = "a SCSI device that is passed through has no image format";
@@ -250,100 +273,30 @@ fn scsi_texts(check: &mut Check<'_>) {
     });
 }
 
-/// libvirt: `qemuDomainValidateStorageSource`.
-fn formats(check: &mut Check<'_>) {
+fn opener(check: &mut Check<'_>) {
     each(check, |check, disk| {
-        for (source, format, origin) in images(disk) {
-            let help = match format {
-                Some(StorageFormat::Iso) => "write type='raw'",
-                Some(StorageFormat::Dir) => "write type='dir' in <disk> and type='fat' here",
-                Some(StorageFormat::Cow | StorageFormat::Vhd) => "convert the image to qcow2",
-                Some(StorageFormat::Fat)
-                    if !matches!(source, Source::Dir(_) | Source::Volume(_)) =>
-                {
-                    "a FAT file system is shown of a directory: write type='dir' in <disk>"
-                }
-                _ => continue,
-            };
-            let word = format.map_or("", Words::word);
-            let message = format!("QEMU reads no image of the format '{word}'");
-            check.refuse(origin, attribute("type"), message, help);
-        }
-        let needs_qcow2 = [
-            ("discard_no_unref", disk.driver.discard_no_unref == Some(OnOff::On)),
-            ("metadata_cache", disk.driver.metadata_cache.max_size.is_some()),
-        ];
-        let is_qcow2 = disk.driver.format == Some(StorageFormat::Qcow2);
-        for (name, _) in needs_qcow2.into_iter().filter(|(_, given)| *given && !is_qcow2) {
-            let message = format!("'{name}' is for images of the format qcow2");
-            check.refuse(disk.origin, within(format!("driver@{name}")), message, "leave it out");
+        if let Some(name) = disk.driver.name.as_deref().filter(|name| *name != "qemu") {
+            let message = format!("QEMU opens no disk by the driver '{name}'");
+            check.refuse_value(disk.driver.origin, "name", message, "qemu");
         }
     });
 }
 
-fn protocols(check: &mut Check<'_>) {
+/// libvirt: `virDomainDiskDefValidateStartupPolicy`.
+fn startup(check: &mut Check<'_>) {
     each(check, |check, disk| {
-        for (source, _, _) in images(disk) {
-            let Some(network) = source.network() else { continue };
-            if matches!(network.protocol, Protocol::Sheepdog | Protocol::Vxhs) {
-                let message = format!("QEMU has no protocol '{}' any more", network.protocol);
-                let origin = source.common().origin;
-                check.refuse(origin, attribute("protocol"), message, "move the image elsewhere");
-            }
-        }
-    });
-}
-
-fn encryption(check: &mut Check<'_>) {
-    each(check, |check, disk| {
-        let top = disk.encryption().map(|encryption| (encryption, disk.driver.format));
-        let below = images(disk).into_iter().skip(1);
-        let below = below.filter_map(|(source, format, _)| {
-            source.common().encryption.as_ref().map(|encryption| (encryption, format))
-        });
-        for (encryption, format) in top.into_iter().chain(below) {
-            if encryption.cipher.is_some() {
-                let message = "the <cipher> of a disk's image is in the image itself";
-                check.refuse(encryption.origin, Part::Name, message, "leave out <cipher>");
-            }
-            let takes_it = matches!(format, None | Some(StorageFormat::Raw | StorageFormat::Qcow2))
-                || encryption.engine == Some(EncryptionEngine::Librbd);
-            if encryption.format == EncryptionFormat::Qcow && format == Some(StorageFormat::Qcow2) {
-                let message = "QEMU has the encryption of old qcow2 images no more";
-                let help = "convert the image to one with LUKS";
-                check.refuse(encryption.origin, attribute("format"), message, help);
-            } else if !takes_it {
-                let message = "only raw and qcow2 images can be encrypted";
-                check.refuse(encryption.origin, attribute("format"), message, "leave it out");
-            }
-        }
-    });
-}
-
-fn secrets(check: &mut Check<'_>) {
-    each(check, |check, disk| {
-        let Some(network) = disk.source.network() else { return };
-        let Some(auth) = disk.auth() else { return };
-        let wanted = match network.protocol {
-            Protocol::Iscsi => "iscsi",
-            Protocol::Rbd => "ceph",
-            Protocol::Http | Protocol::Https | Protocol::Ftp | Protocol::Ftps | Protocol::Ssh => {
-                return;
-            }
-            other => {
-                let message = format!("nobody logs in to a server of the protocol '{other}'");
-                check.refuse(auth.origin, Part::Name, message, "leave out <auth>");
-                return;
-            }
+        let Some(policy) = disk.source.common().startup_policy else { return };
+        let (message, help) = if !disk.source.is_local()
+            && !matches!(disk.source, Source::Volume(_))
+        {
+            ("nobody looks whether such a source is there", "leave out 'startupPolicy'")
+        } else if policy == StartupPolicy::Requisite && !disk.is_removable() {
+            ("only a drive with a medium to change can be empty", "write 'mandatory' or 'optional'")
+        } else {
+            return;
         };
-        if auth.secret.kind.as_deref() != Some(wanted) {
-            let found = auth.secret.kind.as_deref().map_or_else(
-                || "the <secret> has no type".to_owned(),
-                |kind| format!("the type of <secret> is '{kind}'"),
-            );
-            let help = format!("write <secret type='{wanted}' …/>");
-            check.refuse(auth.origin, Part::Name, found, help);
-        }
+        let origin = disk.source.common().origin;
+        check.refuse(origin, attribute("startupPolicy"), message, help);
     });
 }
 
@@ -436,26 +389,6 @@ fn throttling(check: &mut Check<'_>) {
         for filter in disk.throttle_filters.iter().filter(|filter| !names.contains(&filter.group)) {
             let message = format!("there is no throttle group '{}'", filter.group);
             check.refuse(filter.origin, attribute("group"), message, "add it to <throttlegroups>");
-        }
-    });
-}
-
-fn vhost(check: &mut Check<'_>) {
-    each(check, |check, disk| {
-        let what = match &disk.source {
-            Source::VhostUser(_) => "a vhost-user disk",
-            Source::VhostVdpa(_) => "a vDPA disk",
-            _ => return,
-        };
-        check.need_shared_memory(disk.origin, what);
-        if bus_of(disk) != Bus::Virtio {
-            let message = format!("{what} needs bus='virtio'");
-            check.refuse(disk.target.origin, attribute("bus"), message, "write bus='virtio'");
-        }
-        let is_direct = matches!(disk.driver.cache, Some(Cache::None | Cache::Directsync));
-        if matches!(disk.source, Source::VhostVdpa(_)) && !is_direct {
-            let message = "a vDPA disk needs cache='none' or 'directsync'";
-            check.refuse(disk.origin, within("driver@cache"), message, "write cache='none'");
         }
     });
 }

@@ -2,7 +2,7 @@
 //!
 //! libvirt: `qemuValidateDomainDefFeatures`, `virDomainDefFeaturesValidate`.
 
-use base::{OnOff, YesNo};
+use base::OnOff;
 use conf::cpu::CpuMode;
 use conf::features::{Enlightenments, Features, Hyperv};
 
@@ -111,7 +111,7 @@ fn async_teardown(check: &mut Check<'_>) {
     let Some(features) = &check.domain.features else { return };
     let can =
         check.capabilities.options.get("run-with").is_some_and(|p| p.contains("async-teardown"));
-    if features.async_teardown == Some(YesNo::Yes) && !can {
+    if features.async_teardown.is_some() && !can {
         let message = "this QEMU has no asynchronous teardown";
         check.refuse(features.origin, within("async-teardown"), message, "leave it out");
     }

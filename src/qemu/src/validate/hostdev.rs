@@ -17,6 +17,8 @@ use super::{Check, Rule, attribute, within};
 
 pub(super) const RULES: &[Rule] = &[
     Rule::new("hostdev-address-fits", "a bus has its own kind of place", address),
+    Rule::new("scsi-bus-is-the-first", "a SCSI controller has one bus", scsi_bus),
+    Rule::new("hostdev-config-is-filtered", "VFIO lets the kernel say what passes", filtering),
     Rule::new("hostdev-can-boot", "firmware knows only some devices of the host", boot),
     Rule::new("mdev-picture-is-shown", "a picture needs a display to be shown on", display),
     Rule::new("sgio-is-filtered", "no kernel since 5.x has the knob", sgio),
@@ -54,6 +56,29 @@ fn address(check: &mut Check<'_>) {
             let message = "a device of the host on this bus has no such <address>";
             let help = format!("write <address type='{wanted}' …/>, or leave it out");
             check.refuse(hostdev.origin, within("address@type"), message, help);
+        }
+    });
+}
+
+fn scsi_bus(check: &mut Check<'_>) {
+    each(check, |check, hostdev| {
+        let drive = hostdev.info.address.as_ref().and_then(|address| address.drive());
+        if let Some(bus) = drive.map(|drive| drive.bus).filter(|bus| hostdev.is_scsi() && *bus != 0)
+        {
+            let message = format!("a SCSI controller has no bus {bus}");
+            check.refuse(hostdev.origin, within("address@bus"), message, "write bus='0'");
+        }
+    });
+}
+
+fn filtering(check: &mut Check<'_>) {
+    each(check, |check, hostdev| {
+        if let HostdevKind::Pci(pci) = &hostdev.kind
+            && pci.source.write_filtering.is_some()
+        {
+            let message = "only Xen filters what a guest writes into a device's configuration";
+            let help = "leave out 'writeFiltering'";
+            check.refuse(pci.source.origin, attribute("writeFiltering"), message, help);
         }
     });
 }

@@ -8,7 +8,7 @@ use conf::device::interface::kind::SocketMode;
 use conf::device::interface::{InterfaceKind, InterfaceModel, TeamingKind};
 use xml::Part;
 
-use super::{Check, Rule, attribute};
+use super::{Check, Rule, attribute, within};
 
 pub(super) const RULES: &[Rule] = &[
     Rule::new("interface-is-of-qemu", "some kinds are other hypervisors' own", of_qemu),
@@ -24,6 +24,9 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new("mtu-is-possible", "not every kind has a device whose MTU can be set", mtu),
     Rule::new("team-has-two", "one of a team stays, the other can go", teaming),
     Rule::new("isolated-port-of-a-bridge", "only a bridge has ports", isolated),
+    Rule::new("guaranteed-rate-of-a-network", "a floor is kept among interfaces of one", floor),
+    Rule::new("tap-is-made", "only type='ethernet' takes one that is there", managed),
+    Rule::new("virtio-knobs-need-virtio", "other cards have none", virtio_only),
     Rule::new("coalesce-needs-a-tap", "the knob belongs to a device of the host", coalesce),
 ];
 
@@ -223,6 +226,56 @@ fn coalesce(check: &mut Check<'_>) {
         if interface.coalesce.rx.frames.is_some() && !takes {
             let message = format!("an interface of type '{}' has no <coalesce>", word(interface));
             check.refuse(interface.origin, Part::Name, message, "leave it out");
+        }
+    });
+}
+
+/// libvirt: `virNetDevBandwidthParse`.
+fn floor(check: &mut Check<'_>) {
+    each(check, |check, interface| {
+        let Some(bandwidth) = &interface.bandwidth else { return };
+        let is_of_network = matches!(interface.kind, InterfaceKind::Network(_));
+        let rates = [
+            ("inbound", &bandwidth.inbound, is_of_network),
+            ("outbound", &bandwidth.outbound, false),
+        ];
+        for (name, rate, can) in rates {
+            if rate.as_ref().is_some_and(|rate| rate.floor.is_some()) && !can {
+                let message = "a rate is guaranteed only to what comes in from a network";
+                let place = within(format!("bandwidth/{name}@floor"));
+                check.refuse(interface.origin, place, message, "leave out 'floor'");
+            }
+        }
+    });
+}
+
+fn managed(check: &mut Check<'_>) {
+    each(check, |check, interface| {
+        let takes = matches!(interface.kind, InterfaceKind::Ethernet(_));
+        if interface.target.managed == Some(YesNo::No) && !takes {
+            let message =
+                format!("the device of an interface of type '{}' is made for it", word(interface));
+            let help = "leave out managed='no', or write type='ethernet'";
+            check.refuse(interface.origin, within("target@managed"), message, help);
+        }
+    });
+}
+
+/// libvirt: `virDomainCheckVirtioOptionsAreAbsent`.
+fn virtio_only(check: &mut Check<'_>) {
+    each(check, |check, interface| {
+        let Some(driver) = interface.driver.as_ref().filter(|_| !interface.is_virtio()) else {
+            return;
+        };
+        let given = [
+            ("iommu", driver.virtio.iommu.is_some()),
+            ("ats", driver.virtio.ats.is_some()),
+            ("packed", driver.virtio.packed.is_some()),
+            ("page_per_vq", driver.virtio.page_per_vq.is_some()),
+        ];
+        for (name, _) in given.into_iter().filter(|(_, given)| *given) {
+            let message = format!("only a virtio interface has '{name}'");
+            check.refuse(driver.origin, attribute(name), message, "leave it out");
         }
     });
 }

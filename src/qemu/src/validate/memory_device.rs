@@ -8,7 +8,7 @@ use conf::device::memory_device::{MemoryAddress, MemoryModel};
 use conf::memory_backing::MemoryAccess;
 use xml::{Origin, Part};
 
-use super::{Check, Rule, attribute};
+use super::{Check, Rule, attribute, within};
 
 /// The smallest block that virtio-mem adds or takes away, in KiB: a transparent huge page.
 const SMALLEST_BLOCK: u64 = 2048;
@@ -16,6 +16,7 @@ const SMALLEST_BLOCK: u64 = 2048;
 pub(super) const RULES: &[Rule] = &[
     Rule::new("module-belongs-to-a-node", "guest memory belongs to a NUMA node", node),
     Rule::new("module-has-a-file", "persistent memory is kept in a file", file),
+    Rule::new("enclave-memory-has-no-slot", "its place is the processor's", enclave),
     Rule::new("module-block-fits", "memory comes and goes in whole blocks", block),
     Rule::new("module-slots-are-known", "only newer QEMUs map memory piece by piece", slots),
     Rule::new("modules-do-not-overlap", "an address leads to one place", overlap),
@@ -69,6 +70,15 @@ fn file(check: &mut Check<'_>) {
         if is_pmem && module.access != Some(MemoryAccess::Shared) {
             let message = "virtio-pmem is shared with its file";
             check.refuse(module.origin, attribute("access"), message, "write access='shared'");
+        }
+    });
+}
+
+fn enclave(check: &mut Check<'_>) {
+    each(check, |check, module| {
+        if matches!(module.model, MemoryModel::SgxEpc(_)) && module.info.address.is_some() {
+            let message = "memory for enclaves has no <address>";
+            check.refuse(module.origin, within("address"), message, "leave it out");
         }
     });
 }

@@ -14,6 +14,8 @@ mod cputune;
 mod device_info;
 mod disk;
 mod disk_list;
+mod disk_source;
+mod disk_vhost;
 mod emulator;
 mod features;
 mod filesystem;
@@ -25,12 +27,14 @@ mod interface;
 mod iommu;
 mod iothreads;
 mod launch_security;
+mod memballoon;
 mod memory;
 mod memory_device;
 mod numa;
 mod os;
 mod panic;
 mod shmem;
+mod smartcard;
 mod sound;
 mod start;
 mod sysinfo;
@@ -157,6 +161,8 @@ pub const STAGES: &[Stage] = &[
         rules: &[
             device_info::RULES,
             disk::RULES,
+            disk_source::RULES,
+            disk_vhost::RULES,
             interface::RULES,
             sound::RULES,
             hostdev::RULES,
@@ -164,9 +170,11 @@ pub const STAGES: &[Stage] = &[
             controller::RULES,
             usb::RULES,
             chardev::RULES,
+            smartcard::RULES,
             input::RULES,
             filesystem::RULES,
             watchdog::RULES,
+            memballoon::RULES,
             shmem::RULES,
             memory_device::RULES,
             iommu::RULES,

@@ -8,11 +8,12 @@ use conf::device::graphics::GraphicsType;
 use conf::device::sound::SoundModel;
 use xml::{Origin, Part};
 
-use super::{Check, Rule, attribute, graphics};
+use super::{Check, Rule, attribute, graphics, within};
 
 pub(super) const RULES: &[Rule] = &[
     Rule::new("audio-number-once", "cards and displays name a backend by its number", once),
     Rule::new("audio-exists", "what is named must be there", exists),
+    Rule::new("dbus-display-has-dbus-audio", "a bus carries what is played to it", dbus),
     Rule::new("spice-audio-needs-spice", "sound goes through the display", spice),
     Rule::new("sound-card-is-there", "a card is a device of QEMU", there),
 ];
@@ -43,6 +44,19 @@ fn exists(check: &mut Check<'_>) {
         if !devices.audios.iter().any(|audio| audio.id.get() == id) {
             let message = format!("there is no <audio> with number {id}");
             check.refuse(origin, Part::Name, message, format!("add <audio id='{id}' type='…'/>"));
+        }
+    }
+}
+
+fn dbus(check: &mut Check<'_>) {
+    let devices = &check.domain.devices;
+    for graphics in &devices.graphics {
+        let GraphicsType::Dbus(dbus) = &graphics.kind else { continue };
+        let audio = devices.audios.iter().find(|audio| dbus.audio == Some(audio.id));
+        if audio.is_some_and(|audio| !matches!(audio.backend, AudioBackend::Dbus(_))) {
+            let message = "the <audio> of a display on a bus is not on one";
+            let help = "write <audio type='dbus'/> for it";
+            check.refuse(graphics.origin, within("audio@id"), message, help);
         }
     }
 }

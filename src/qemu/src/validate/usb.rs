@@ -16,6 +16,7 @@ const MAX_XHCI_PORTS: u32 = 15;
 
 pub(super) const RULES: &[Rule] = &[
     Rule::new("usb-is-on-or-off", "nothing can be plugged into what is not there", off),
+    Rule::new("usb-controller-is-of-qemu", "other hypervisors have models of their own", of_qemu),
     Rule::new("usb-has-a-master", "a companion serves the ports of a USB 2 controller", master),
     Rule::new("xhci-ports-in-range", "the device has no more", ports),
 ];
@@ -59,6 +60,15 @@ fn off(check: &mut Check<'_>) {
         let message = format!("there is no USB in this guest for a {what}");
         let help = "leave it out, or <controller type='usb' model='none'/>";
         check.refuse(origin, Part::Name, message, help);
+    }
+}
+
+fn of_qemu(check: &mut Check<'_>) {
+    for controller in controllers(check).collect::<Vec<_>>() {
+        if let Some(model @ (UsbModel::Qusb1 | UsbModel::Qusb2)) = model(controller) {
+            let message = format!("QEMU has no USB controller '{model}'");
+            check.refuse_value(controller.origin, "model", message, "qemu-xhci, ich9-ehci1, …");
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use xml::{El, Origin, Part, Reader, Xml};
 ///
 /// libvirt: `virStorageAuthDefParse`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Xml)]
+#[xml(finish = Auth::finish)]
 pub struct Auth {
     /// Where it was written.
     pub origin: Origin,
@@ -19,6 +20,15 @@ pub struct Auth {
     /// The password.
     #[xml(child, required)]
     pub secret: AuthSecret,
+}
+
+impl Auth {
+    fn finish(&mut self, el: El<'_>, reader: &mut Reader) {
+        if el.attribute("username") == Some("") {
+            let part = Part::Attribute("username".to_owned());
+            reader.error(el.origin(), part, "a user needs a name");
+        }
+    }
 }
 
 words! {

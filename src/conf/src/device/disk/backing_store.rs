@@ -1,6 +1,6 @@
 //! `<backingStore>`: the image below another one.
 
-use xml::{Cursor, El, Grammar, Origin, Pattern, Reader, Tag, Xml};
+use xml::{Cursor, El, Grammar, Origin, Part, Pattern, Reader, Tag, Xml};
 
 use crate::device::disk::driver::{MetadataCache, StorageFormat};
 use crate::device::disk::source::Source;
@@ -50,7 +50,7 @@ impl Xml for BackingStore {
 
 /// An image below another one.
 #[derive(Clone, Debug, Default, PartialEq, Xml)]
-#[xml(ignores = "index")]
+#[xml(finish = BackingImage::finish, ignores = "index")]
 pub struct BackingImage {
     /// Where it was written.
     pub origin: Origin,
@@ -63,6 +63,14 @@ pub struct BackingImage {
     /// What is below it. Absent: what the image itself says.
     #[xml(child, name = "backingStore", keep_empty)]
     pub backing_store: Option<BackingStore>,
+}
+
+impl BackingImage {
+    fn finish(&mut self, el: El<'_>, reader: &mut Reader) {
+        if el.child("source").is_none() {
+            reader.error(el.origin(), Part::Name, "<backingStore type='…'> needs <source>");
+        }
+    }
 }
 
 /// `<format>` of a backing image.

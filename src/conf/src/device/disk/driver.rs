@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use base::{Bytes, OnOff, words};
+use base::{Bytes, OnOff, Positive, words};
 use xml::{El, Origin, Part, Reader, Xml};
 
 use crate::device::iothread_mapping::IothreadMapping;
@@ -48,7 +48,7 @@ pub struct Driver {
     pub discard: Option<Discard>,
     /// The I/O thread that serves it; only virtio and CCW.
     #[xml(attribute)]
-    pub iothread: Option<NonZeroU32>,
+    pub iothread: Option<Positive>,
     /// Whether writing zeroes becomes something cheaper.
     #[xml(attribute)]
     pub detect_zeroes: Option<DetectZeroes>,

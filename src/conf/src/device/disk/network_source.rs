@@ -1,6 +1,6 @@
 //! `<source>` of a disk on a server.
 
-use std::num::{NonZeroU32, NonZeroU64};
+use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
 
 use base::{NonEmpty, YesNo, words};
 use xml::{El, Origin, Part, Reader, Xml};
@@ -101,9 +101,7 @@ impl Network {
                 let message = format!("<source> with protocol '{}' needs a 'name'", self.protocol);
                 reader.error(el.origin(), Part::Name, message);
             }
-            Some(name)
-                if pool_and_image && !name.get(1..).is_some_and(|rest| rest.contains('/')) =>
-            {
+            Some(name) if pool_and_image && name.find('/').is_none_or(|slash| slash == 0) => {
                 let message = format!(
                     "'{name}' names no image in a volume or pool: 'name' of {} is of the form volume/image",
                     self.protocol
@@ -153,7 +151,7 @@ impl Protocol {
     /// The port that a TCP host without one has.
     ///
     /// libvirt: `virStorageSourceNetworkDefaultPort`.
-    pub fn default_port(self) -> Option<NonZeroU32> {
+    pub fn default_port(self) -> Option<NonZeroU16> {
         let port = match self {
             Self::Http => 80,
             Self::Https => 443,
@@ -168,7 +166,7 @@ impl Protocol {
             Self::Vxhs => 9999,
             Self::Rbd | Self::Nfs => 0,
         };
-        NonZeroU32::new(port)
+        NonZeroU16::new(port)
     }
 }
 
@@ -185,7 +183,7 @@ pub struct Host {
     pub name: Option<String>,
     /// Its port. Absent: that of the protocol, which completion fills in.
     #[xml(attribute)]
-    pub port: Option<NonZeroU32>,
+    pub port: Option<NonZeroU16>,
     /// How it is reached. Absent: by TCP.
     #[xml(attribute)]
     pub transport: Option<Transport>,

@@ -230,7 +230,7 @@ words! {
     /// How a volume of an iSCSI pool is reached.
     ///
     /// libvirt: `virStorageSourcePoolMode`.
-    pub enum VolumeMode unset "default" {
+    pub enum VolumeMode {
         /// By the block device that the host has for it.
         Host = "host",
         /// By QEMU itself.

@@ -64,12 +64,25 @@ impl Hostdev {
     }
 
     fn finish(&mut self, el: El<'_>, reader: &mut Reader) {
+        let refuse = |reader: &mut Reader, el: El<'_>, name: &str, needed: &str| {
+            if el.attribute(name).is_some() {
+                let part = Part::AttributeName(name.to_owned());
+                reader.error(el.origin(), part, format!("'{name}' needs type='{needed}'"));
+            }
+        };
         self.managed.get_or_insert(YesNo::No);
         for name in ["sgio", "rawio"] {
-            if !self.is_scsi() && el.attribute(name).is_some() {
-                let part = Part::AttributeName(name.to_owned());
-                reader.error(el.origin(), part, format!("'{name}' needs type='scsi'"));
+            if !self.is_scsi() {
+                refuse(reader, el, name, "scsi");
             }
+        }
+        if !matches!(self.kind, HostdevKind::ScsiHost(_) | HostdevKind::Mdev(_)) {
+            refuse(reader, el, "model", "mdev");
+        }
+        if let Some(source) =
+            el.child("source").filter(|_| !matches!(self.kind, HostdevKind::Usb(_)))
+        {
+            refuse(reader, source, "startupPolicy", "usb");
         }
     }
 }

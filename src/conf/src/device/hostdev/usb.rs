@@ -50,6 +50,9 @@ impl UsbSource {
                 "<source> needs <vendor id='…'/> and <product id='…'/>, or <address bus='…' \
                  device='…'/>"
             }
+            _ if address.bus.is_some() != address.device.is_some() => {
+                "<address> needs both 'bus' and 'device'"
+            }
             (Some(_), None) => "<vendor> needs <product id='…'/> beside it",
             (None, Some(_)) => "<product> needs <vendor id='…'/> beside it",
             _ => return,
@@ -62,7 +65,7 @@ words! {
     /// What happens when the guest resets the device.
     ///
     /// libvirt: `virDomainHostdevSubsysUSBGuestReset`; QEMU: `guest-reset`, `guest-resets-all`.
-    pub enum GuestReset unset "default" {
+    pub enum GuestReset {
         /// Nothing.
         Off = "off",
         /// It is reset as long as it has no address.

@@ -9,7 +9,7 @@ pub mod virtualport;
 
 use std::num::{NonZeroU32, NonZeroU64};
 
-use base::{Mac, NonEmpty, YesNo, words};
+use base::{Mac, NonEmpty, Positive, YesNo, words};
 use xml::{El, Origin, Part, Problem, Reader, Xml};
 
 use crate::device::host_address::HostdevDriver;
@@ -288,6 +288,11 @@ impl Vlan {
             let message = "trunk='no' contradicts more than one <tag>, or a nativeMode";
             reader.error(el.origin(), Part::Attribute("trunk".to_owned()), message);
         }
+        let mut natives = self.tags.iter().filter(|tag| tag.native_mode.is_some());
+        if let Some(second) = natives.nth(1) {
+            let part = Part::Attribute("nativeMode".to_owned());
+            reader.error(second.origin, part, "packets without a tag belong to one VLAN only");
+        }
         let trunk = many || self.trunk == Some(YesNo::Yes);
         self.trunk = trunk.then_some(YesNo::Yes);
     }
@@ -297,6 +302,8 @@ impl Vlan {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Xml)]
 #[xml(finish = VlanTag::finish)]
 pub struct VlanTag {
+    /// Where it was written.
+    pub origin: Origin,
     /// The VLAN, 0 to 4095.
     #[xml(attribute, required)]
     pub id: u16,
@@ -405,13 +412,13 @@ words! {
 pub struct PortRange {
     /// The first port of the host.
     #[xml(attribute)]
-    pub start: Option<NonZeroU32>,
+    pub start: Option<Positive>,
     /// The last port of the host. Absent: the first.
     #[xml(attribute)]
-    pub end: Option<NonZeroU32>,
+    pub end: Option<Positive>,
     /// The first port of the guest. Absent: the same as of the host.
     #[xml(attribute)]
-    pub to: Option<NonZeroU32>,
+    pub to: Option<Positive>,
     /// Whether these ports do not reach the guest.
     #[xml(attribute)]
     pub exclude: Option<YesNo>,

@@ -1,7 +1,7 @@
 //! `<virtualport>` of an interface: what the switch it is connected to wants to know.
 
 use base::{NonEmpty, Uuid, words};
-use xml::{Origin, Xml};
+use xml::{El, Origin, Part, Problem, Reader, Xml};
 
 use crate::address::AnyBase;
 
@@ -9,6 +9,7 @@ use crate::address::AnyBase;
 ///
 /// libvirt: `virNetDevVPortProfileParse`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Xml)]
+#[xml(finish = Virtualport::finish)]
 pub struct Virtualport {
     /// Where it was written.
     pub origin: Origin,
@@ -18,6 +19,44 @@ pub struct Virtualport {
     /// What it wants to know.
     #[xml(child)]
     pub parameters: VirtualportParameters,
+}
+
+impl Virtualport {
+    /// What a kind of switch does not want to know is refused, but for MidoNet's profile, which is
+    /// not kept.
+    ///
+    /// libvirt: `virNetDevVPortProfileCheckNoExtras`, `virNetDevVPortProfileFormat`.
+    fn finish(&mut self, el: El<'_>, reader: &mut Reader) {
+        let Some(kind) = self.kind else { return };
+        let origin = el.child("parameters").map_or(el.origin(), El::origin);
+        let VirtualportParameters {
+            managerid,
+            typeid,
+            typeidversion,
+            instanceid,
+            interfaceid,
+            profileid,
+        } = &mut self.parameters;
+        let (qbg, qbh) =
+            (kind == VirtualportKind::Ieee8021Qbg, kind == VirtualportKind::Ieee8021Qbh);
+        let given = [
+            ("managerid", managerid.is_some(), qbg),
+            ("typeid", typeid.is_some(), qbg),
+            ("typeidversion", typeidversion.is_some(), qbg),
+            ("instanceid", instanceid.is_some(), qbg),
+            ("interfaceid", interfaceid.is_some(), !qbg && !qbh),
+            ("profileid", profileid.is_some(), !qbg),
+        ];
+        for (name, _, _) in given.into_iter().filter(|(_, given, wanted)| *given && !wanted) {
+            let part = Part::AttributeName(name.to_owned());
+            let message = format!("<virtualport type='{kind}'> has no '{name}'");
+            reader.push(Problem::error(origin, part, message).help("leave it out"));
+        }
+        if kind == VirtualportKind::Midonet && profileid.take().is_some() {
+            let part = Part::AttributeName("profileid".to_owned());
+            reader.warning(origin, part, "'profileid' has no effect for MidoNet");
+        }
+    }
 }
 
 words! {
