@@ -1,6 +1,6 @@
 //! Changes of guests that run, compared with those in `tests/xml2change`: the guest of `NAME.xml` was
-//! started, and the device of `NAME.attach.xml` is added to it, or that of `NAME.detach.xml` taken
-//! away. `NAME.change.json` says what is done and `NAME.after.xml` what the live document is then;
+//! started, and the device of `NAME.attach.xml` is added to it, that of `NAME.detach.xml` taken away,
+//! or one made as `NAME.update.xml` says. `NAME.change.json` says what is done and `NAME.after.xml` what the live document is then;
 //! `NAME.err` says why nothing is done.
 //!
 //! What is unusual about a case stands on its first line; see `tests/golden`.
@@ -14,14 +14,14 @@ use std::process::ExitCode;
 
 use golden::Case;
 use libtest_mimic::Failed;
-use qemu::change::{Attaching, detach, find};
+use qemu::change::{Attaching, Updating, detach, find};
 use qemu::plan::{Inventory, Options};
 use qemu::{Answers, Change};
 use serde_json::Value;
 use xml::{Part, Problem, Source};
 
 fn main() -> ExitCode {
-    let expected = [".attach.xml", ".detach.xml", ".after.xml"];
+    let expected = [".attach.xml", ".detach.xml", ".update.xml", ".after.xml"];
     golden::main("xml2change", &expected, &["strict"], run)
 }
 
@@ -37,7 +37,8 @@ fn run(case: Case) -> Result<(), Failed> {
     let (action, device) = device(&case.stem)?;
     let change = match action {
         "attach" => attach(&case, &guest, &device),
-        _ => take_away(&guest, &device),
+        "detach" => take_away(&guest, &device),
+        _ => update(&case, &guest, &device),
     };
     match change {
         Err(problems) => {
@@ -79,13 +80,13 @@ impl Guest {
 
 /// What is done with which device.
 fn device(stem: &Path) -> Result<(&'static str, Source), Failed> {
-    for action in ["attach", "detach"] {
+    for action in ["attach", "detach", "update"] {
         let path = stem.with_extension(format!("{action}.xml"));
         if let Ok(text) = fs::read_to_string(&path) {
             return Ok((action, Source::new("device", text)));
         }
     }
-    Err("there is neither a .attach.xml nor a .detach.xml".into())
+    Err("there is no .attach.xml, .detach.xml or .update.xml".into())
 }
 
 fn attach(case: &Case, guest: &Guest, source: &Source) -> Result<Change, Vec<String>> {
@@ -108,6 +109,15 @@ fn attach(case: &Case, guest: &Guest, source: &Source) -> Result<Change, Vec<Str
         Some(format!("device:{}:{}", place.line, place.column))
     });
     Ok(change)
+}
+
+fn update(case: &Case, guest: &Guest, source: &Source) -> Result<Change, Vec<String>> {
+    let shown = |problems: Vec<Problem>| shown(source, &problems);
+    let (devices, _) = conf::parse_device(source).map_err(shown)?;
+    let updating =
+        Updating::new(&guest.domain, &devices, &case.capabilities, &case.host).map_err(shown)?;
+    let world = (&case.host, &guest.answers, &Options::default());
+    updating.change(&guest.inventory, &case.capabilities, world, false).map_err(shown)
 }
 
 fn take_away(guest: &Guest, source: &Source) -> Result<Change, Vec<String>> {

@@ -123,3 +123,19 @@ fn an_undefined_domain_is_gone() {
     home.vdomain(&["dumpxml", "web"]).fails(3);
     home.vdomain(&["undefine", "web"]).fails(3);
 }
+
+#[test]
+fn ports_are_kept_free_for_devices_to_come() {
+    let Some(home) = Home::with_qemu() else { return };
+    let ports = |arguments: &[&str]| {
+        let machine =
+            document("web", "    <interface type='user'><model type='virtio'/></interface>");
+        home.write("guest.xml", machine);
+        home.vdomain(&[&["define", "guest.xml"], arguments].concat()).done();
+        let stored = home.vdomain(&["dumpxml", "web"]).done().out;
+        stored.matches("model='pcie-root-port'").count()
+    };
+    let usual = ports(&[]);
+    assert_eq!(ports(&["--spare-ports", "1"]), usual);
+    assert_eq!(ports(&["--spare-ports", "10"]), usual + 9);
+}

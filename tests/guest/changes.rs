@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use crate::common::{Home, run};
 use crate::machine::{document, home, stays, with_shared_memory};
-use crate::running::{Console, qemu};
+use crate::running::{Console, parent, qemu};
+use crate::supervisor::kill;
 
 /// The controllers of a guest that has places for devices to come.
 fn places() -> String {
@@ -148,6 +149,53 @@ fn what_cannot_be_added_changes_nothing() {
     assert!(broken.contains("disk vdb"), "{}", broken);
     let after = (held(&home, "refused"), home.vdomain(&["dumpxml", "refused"]).done().out);
     assert_eq!(after, before);
+    console.types("poweroff -f");
+    console.end();
+}
+
+#[test]
+fn a_medium_is_changed_and_a_guest_that_does_not_answer_is_waited_for() {
+    let Some(home) = home() else { return };
+    let one = home.write("one.iso", vec![b'1'; 1 << 20]).display().to_string();
+    let two = home.write("two.iso", vec![b'2'; 1 << 20]).display().to_string();
+    let image = image(&home.path("disk.img"), "raw");
+    let drive = format!(
+        "    <disk type='file' device='cdrom'>\n      <driver name='qemu' type='raw'/>\n      \
+         <source file='{one}'/>\n      <target dev='sda' bus='sata'/>\n    </disk>\n"
+    );
+    let script = "modprobe -a virtio_blk sr_mod; head -c 3 /dev/sr0; echo";
+    let os = stays(script);
+    home.define(&document("media", &os, &(places() + &drive)));
+    let mut console = Console::start(&home, "media");
+    assert_eq!(console.script(), "111\n");
+
+    home.vdomain(&["change-media", "media", "sda", &two]).done();
+    // The drive says first that its medium has changed.
+    console.types("until head -c 3 /dev/sr0 2>/dev/null; do sleep 1; done; echo ' changed'");
+    console.wait_for("222 changed");
+    home.vdomain(&["change-media", "media", "sda", "--eject"]).done();
+    home.vdomain(&["change-media", "media", "sda", "--eject"]).fails(4);
+    home.vdomain(&["change-media", "media", "sda", "--insert", &one]).done();
+    let live = home.vdomain(&["dumpxml", "media"]).done().out;
+    assert!(live.contains(&format!("<source file='{one}'/>")), "{live}");
+
+    // A guest whose processors are stopped lets go of nothing, whoever supervises it.
+    home.vdomain(&["attach-disk", "media", &image, "vdb"]).done();
+    home.vdomain(&["suspend", "media"]).done();
+    let waits = home.vdomain(&["detach-disk", "media", "vdb"]).fails(5);
+    assert!(waits.contains("has not let go of disk vdb yet"), "{waits}");
+    assert!(home.vdomain(&["dumpxml", "media"]).done().out.contains("vdb"));
+    let supervisor = parent(qemu(&home, "media"));
+    kill(supervisor);
+    home.vdomain(&["resume", "media"]).done();
+    let gone = || !home.vdomain(&["dumpxml", "media"]).done().out.contains("vdb");
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while !gone() {
+        assert!(std::time::Instant::now() < deadline, "the disk is still there");
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    home.vdomain(&["attach-disk", "media", &image, "vdb"]).done();
+    home.vdomain(&["detach-disk", "media", "vdb"]).done();
     console.types("poweroff -f");
     console.end();
 }

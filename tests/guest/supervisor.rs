@@ -6,7 +6,7 @@ use crate::machine::{disk, document, home, stays};
 use crate::running::{Console, is_alive, parent, qemu, state};
 
 /// Ends a process without a chance to clear anything away.
-fn kill(process: u32) {
+pub(crate) fn kill(process: u32) {
     let process = Pid::from_raw(process.try_into().unwrap()).unwrap();
     kill_process(process, Signal::KILL).unwrap();
 }

@@ -35,8 +35,15 @@ fn every_file_of_xml2xml_belongs_to_a_case() {
 #[test]
 fn every_file_of_xml2change_belongs_to_a_case() {
     let mut findings = Findings::of(NOBODY_LOOKS);
-    let endings =
-        [".attach.xml", ".detach.xml", ".change.json", ".after.xml", ".err", ".answers.json"];
+    let endings = [
+        ".attach.xml",
+        ".detach.xml",
+        ".update.xml",
+        ".change.json",
+        ".after.xml",
+        ".err",
+        ".answers.json",
+    ];
     for file in stray("tests/xml2change", &endings) {
         findings.add(&file, 1, "there is no NAME.xml that it belongs to");
     }

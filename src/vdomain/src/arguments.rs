@@ -14,7 +14,8 @@ use crate::completion;
 
 pub(crate) use agent::{AgentCommand, Domtime, Guestinfo, SetUserPassword};
 pub(crate) use devices::{
-    Affected, AttachDisk, AttachInterface, Changing, DetachDisk, DetachInterface, DeviceFile,
+    Affected, AttachDisk, AttachInterface, ChangeMedia, Changing, DetachDisk, DetachInterface,
+    DeviceFile, UpdateDevice,
 };
 pub(crate) use domains::{
     AutostartArguments, Destroy, Domstate, For, List, Mode, One, OneOf, Rename, Reporting, Several,
@@ -84,6 +85,10 @@ pub(crate) enum Command {
     AttachDevice(DeviceFile),
     /// Take a device from a domain.
     DetachDevice(DeviceFile),
+    /// Change a device of a domain: the medium of a drive, or the link of an interface.
+    UpdateDevice(UpdateDevice),
+    /// Change the medium of a CD-ROM or floppy drive.
+    ChangeMedia(Box<ChangeMedia>),
     /// Add a disk to a domain.
     AttachDisk(Box<AttachDisk>),
     /// Take a disk from a domain.
@@ -180,6 +185,10 @@ pub(crate) struct Define {
     /// The document; - for standard input.
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
+    /// Keep at least this many root ports of a PCI Express machine free, for devices that are added
+    /// while the guest runs.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) spare_ports: Option<usize>,
     #[command(flatten)]
     pub(crate) reading: Reading,
 }

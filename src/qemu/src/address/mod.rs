@@ -5,4 +5,5 @@
 pub mod memory_slot;
 pub mod pci;
 pub mod spapr_vio;
+pub mod spare_ports;
 pub mod usb;

@@ -15,6 +15,7 @@ mod attach;
 mod detach;
 mod find;
 mod list;
+mod update;
 
 use std::fmt::{self, Display};
 
@@ -27,6 +28,7 @@ pub use attach::Attaching;
 pub use detach::{detach, without};
 pub use find::{NotFound, find};
 pub use list::{add, take};
+pub use update::{Updating, merged};
 
 /// What is done to a running guest.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -56,6 +58,9 @@ pub struct Change {
     /// The device that the guest is asked to let go of, once all steps are done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub removal: Option<Removal>,
+    /// The drive whose medium changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub medium: Option<Medium>,
     /// What QEMU is told when all of that is done. A refusal is noted, and changes nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub afterwards: Vec<Command>,
@@ -89,6 +94,16 @@ pub struct Undo {
     pub arguments: Value,
 }
 
+/// A medium that is changed: once all steps are done, the drive has another one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Medium {
+    /// The id of the drive.
+    pub device: String,
+    /// The topmost node of its medium. Absent: it is empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+}
+
 /// A device that goes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Removal {
@@ -106,6 +121,18 @@ pub struct Removal {
 }
 
 impl Step {
+    /// A step with the command that takes it back.
+    pub(crate) fn with_undo(
+        command: (&str, Value),
+        undo: Option<(&str, Value)>,
+        purpose: &str,
+    ) -> Self {
+        let (execute, arguments) = command;
+        let undo = undo.map(|(execute, arguments)| Undo { execute: execute.to_owned(), arguments });
+        let (execute, purpose) = (execute.to_owned(), purpose.to_owned());
+        Self { command: Command { execute, arguments, purpose, ..Command::default() }, undo }
+    }
+
     /// A step with what takes it back.
     pub(crate) fn new(command: Command) -> Self {
         let undo = crate::plan::undo(&command);

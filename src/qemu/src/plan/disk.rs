@@ -67,7 +67,23 @@ pub(super) fn disks(builder: &mut Builder<'_>) {
     }
 }
 
-fn disk(builder: &mut Builder<'_>, pos: usize, disk: &Disk, chain: Chain<'_>, numbers: &[u32]) {
+/// The images of a medium that is put into a drive of a machine that runs; the topmost node, `None` if
+/// the drive is left empty or something is wrong.
+pub(super) fn medium(builder: &mut Builder<'_>, pos: usize) -> Option<String> {
+    let disk = builder.domain.devices.disks.get(pos)?;
+    builder.part(format!("disk {}", disk.name()), disk.origin);
+    let chain = chain(disk, builder.host, builder.answers);
+    if !examine(builder, disk, &chain) {
+        return None;
+    }
+    let alias = builder.aliases.get(DeviceKind::Disk, pos).to_owned();
+    let count = chain.images() + disk.throttle_filters.len();
+    let numbers: Vec<u32> = (0..count).map(|_| builder.next_node()).collect();
+    images(builder, disk, &alias, &chain, &numbers)?
+}
+
+/// Says what is to be said of a disk's images; `false` if there is nothing to go on with.
+fn examine(builder: &mut Builder<'_>, disk: &Disk, chain: &Chain<'_>) -> bool {
     for question in &chain.unanswered {
         builder.ask(question);
     }
@@ -76,12 +92,37 @@ fn disk(builder: &mut Builder<'_>, pos: usize, disk: &Disk, chain: Chain<'_>, nu
         let what = if empty { "the drive is empty" } else { "it is left out" };
         builder.note(format!("disk {}: {what}, because its image is missing", disk.name()));
         if !empty {
-            return;
+            return false;
         }
     }
     let before = builder.problems.len();
     for problem in chain.problems.iter().cloned() {
         builder.say(problem);
+    }
+    builder.problems.len() == before
+}
+
+/// The nodes of a disk; the topmost one, if it has any. `None`: it was refused.
+fn images(
+    builder: &mut Builder<'_>,
+    disk: &Disk,
+    alias: &str,
+    chain: &Chain<'_>,
+    numbers: &[u32],
+) -> Option<Option<String>> {
+    if chain.layers.is_empty() {
+        return Some(None);
+    }
+    let (images, filters) = numbers.split_at(chain.images());
+    let node = blockdev::nodes(builder, alias, chain, images, style(disk))?;
+    Some(Some(filtered(builder, disk, node, filters)))
+}
+
+fn disk(builder: &mut Builder<'_>, pos: usize, disk: &Disk, chain: Chain<'_>, numbers: &[u32]) {
+    let before = builder.problems.len();
+    let has_images = examine(builder, disk, &chain);
+    if !has_images && builder.problems.len() == before {
+        return;
     }
     check_serial(builder, disk);
     if disk.is_transient() {
@@ -97,17 +138,7 @@ fn disk(builder: &mut Builder<'_>, pos: usize, disk: &Disk, chain: Chain<'_>, nu
     if let Source::VhostUser(source) = &disk.source {
         vhost_user::chardev(builder, &alias, &source.path, source.reconnect.as_ref());
     }
-    let node = match chain.layers.is_empty() {
-        true => None,
-        false => {
-            let style = style(disk);
-            let (images, filters) = numbers.split_at(chain.images());
-            let Some(node) = blockdev::nodes(builder, &alias, &chain, images, style) else {
-                return;
-            };
-            Some(filtered(builder, disk, node, filters))
-        }
-    };
+    let Some(node) = images(builder, disk, &alias, &chain, numbers) else { return };
     if let Some(device) = device(builder, pos, disk, &alias, node.as_deref()) {
         builder.device(device);
         throttle::limits(builder, disk, &alias);

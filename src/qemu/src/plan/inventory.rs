@@ -67,6 +67,25 @@ impl Inventory {
         self.told.iter().any(|told| told.execute == "device_add" && name(told) == Some(id))
     }
 
+    /// The block node that a device uses.
+    pub fn drive(&self, device: &str) -> Option<&str> {
+        let is_it = |told: &&Command| told.execute == "device_add" && name(told) == Some(device);
+        self.told.iter().find(is_it)?.arguments["drive"].as_str()
+    }
+
+    /// Notes that a device uses another block node, or none.
+    pub fn set_drive(&mut self, device: &str, node: Option<&str>) {
+        let is_it =
+            |told: &&mut Command| told.execute == "device_add" && name(told) == Some(device);
+        let found = self.told.iter_mut().find(is_it);
+        if let Some(properties) = found.and_then(|told| told.arguments.as_object_mut()) {
+            match node {
+                Some(node) => properties.insert("drive".to_owned(), node.into()),
+                None => properties.remove("drive"),
+            };
+        }
+    }
+
     /// The devices that sit on a bus of this one, such as the disk of a USB device.
     pub fn devices_on(&self, id: &str) -> Vec<String> {
         let is_on = |told: &&Command| {

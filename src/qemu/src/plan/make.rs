@@ -8,10 +8,10 @@ use xml::Problem;
 
 use super::builder::Wanted;
 use super::{
-    Builder, Plan, audio, boot, clock, controller, cpu, crypto, disk, filesystem, firmware,
-    graphics, guest, hostdev, input, interface, iommu, iothread, launch_security, lease, machine,
-    memballoon, memory, memory_device, namespace, numa, ports, pstore, redirdev, rng, shmem,
-    smbios, sound, source, throttle, tpm, tune, video, vsock, watchdog,
+    Builder, Inventory, Plan, audio, boot, clock, controller, cpu, crypto, disk, filesystem,
+    firmware, graphics, guest, hostdev, input, interface, iommu, iothread, launch_security, lease,
+    machine, memballoon, memory, memory_device, namespace, numa, ports, pstore, redirdev, rng,
+    shmem, smbios, sound, source, throttle, tpm, tune, video, vsock, watchdog,
 };
 use crate::answers::{Answers, Question};
 use crate::capabilities::Capabilities;
@@ -145,6 +145,25 @@ pub(crate) fn additions(
     builder.only(wanted);
     devices(&mut builder);
     builder.finish_additions()
+}
+
+/// Plans the medium of a drive of a machine that runs; with the name of its topmost node, `None` if the
+/// drive is empty then.
+///
+/// # Errors
+/// Every reason why it cannot be put in.
+pub(crate) fn medium(
+    domain: &Domain,
+    pos: usize,
+    there: &Inventory,
+    capabilities: &Capabilities,
+    (host, answers, options): (&Host, &Answers, &Options),
+) -> Result<(Plan, Option<String>), Vec<Problem>> {
+    let devices = BTreeSet::from([DeviceId { kind: DeviceKind::Disk, pos }]);
+    let mut builder = Builder::new(domain, capabilities, host, answers, options);
+    builder.only(Wanted { devices: &devices, there });
+    let node = disk::medium(&mut builder, pos);
+    Ok((builder.finish_additions()?, node))
 }
 
 fn devices(builder: &mut Builder<'_>) {

@@ -73,7 +73,7 @@ pub(crate) use builder::Wanted;
 pub(crate) use hotplug::why_it_stays;
 pub use inventory::{Inventory, undo};
 pub use make::{Options, plan, questions};
-pub(crate) use make::{additions, device_questions};
+pub(crate) use make::{additions, device_questions, medium};
 pub use ports::consoles;
 pub use secret::{PlannedSecret, SecretOrigin};
 

@@ -1,7 +1,10 @@
 //! Carrying out a change: what it names is opened, QEMU is told, and all of it is taken back if a step
 //! fails.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use host::late::LateValues;
 use host::opening::{self, Made, Place};
@@ -9,13 +12,20 @@ use host::{helper, vfio};
 use qemu::Change;
 use qemu::change::{Removal, Undo};
 use qemu::plan::Command;
+use qmp::{Client, Notice};
 use serde_json::Value;
+use sys::runtime;
 
 use super::Order;
 use super::record::Record;
 use crate::control::Problem;
 use crate::exchange::{ExchangeError, exchange};
 use crate::launch::{Guest, end_helper, name_sockets};
+
+/// How long a guest may take to open a tray that it has locked.
+///
+/// libvirt: `CHANGE_MEDIA_TIMEOUT` in `src/qemu/qemu_hotplug.c`.
+const TRAY_LIMIT: Duration = Duration::from_secs(5);
 
 /// Carries out all of a change but a removal, which is returned.
 ///
@@ -56,6 +66,9 @@ pub(super) async fn carry_out(
     record.undo.clear();
     record.inventory.add(&told);
     record.inventory.remove(&change.afterwards);
+    if let Some(medium) = &change.medium {
+        record.inventory.set_drive(&medium.device, medium.node.as_deref());
+    }
     record.inventory.revision += 1;
     if made != Made::default() {
         let device = told.iter().rev().find_map(|command| command.arguments["id"].as_str());
@@ -103,7 +116,7 @@ async fn try_carry_out(order: &Order, guest: &mut Guest) -> Result<Made, (Proble
     guest.resources.made.add(&made);
     guest.status.made.clone_from(&guest.resources.made);
     let told: Vec<Command> = change.steps.iter().map(|step| step.command.clone()).collect();
-    let result = exchange(&guest.client, &told, &late, &mut opened.fds).await;
+    let result = tell(&guest.client, &told, &late, &mut opened.fds).await;
     let failed = |problem, done, guest: &mut Guest| {
         made.remove();
         guest.resources.made.forget(&made);
@@ -123,6 +136,57 @@ async fn try_carry_out(order: &Order, guest: &mut Guest) -> Result<Made, (Proble
             failed(Problem::Refused(message), Vec::new(), guest)
         }
     }
+}
+
+/// Tells QEMU everything at once; but a tray may take its time to open.
+async fn tell(
+    client: &Client,
+    commands: &[Command],
+    late: &LateValues,
+    fds: &mut BTreeMap<String, OwnedFd>,
+) -> Result<(), ExchangeError> {
+    let tray = commands.iter().position(|command| command.execute == "blockdev-open-tray");
+    let Some(tray) = tray else {
+        return exchange(client, commands, late, fds).await.map(|_| ());
+    };
+    exchange(client, &commands[..tray], late, fds).await?;
+    let opened = open_tray(client, &commands[tray]).await;
+    opened.map_err(|error| ExchangeError::Refused {
+        at: tray,
+        error,
+        done: (0..tray).collect(),
+    })?;
+    let rest = exchange(client, &commands[tray + 1..], late, fds).await;
+    rest.map(|_| ()).map_err(|error| match error {
+        ExchangeError::Refused { at, error, done } => ExchangeError::Refused {
+            at: at + tray + 1,
+            error,
+            done: (0..=tray).chain(done.into_iter().map(|at| at + tray + 1)).collect(),
+        },
+        other => other,
+    })
+}
+
+/// Opens a tray. A guest that has locked it is asked, and may open it.
+///
+/// libvirt: `qemuHotplugWaitForTrayEject`.
+async fn open_tray(client: &Client, command: &Command) -> Result<(), qmp::Error> {
+    let mut events = client.subscribe(&["DEVICE_TRAY_MOVED"]);
+    let Err(refused) = client.execute(&command.execute, &command.arguments).await else {
+        return Ok(());
+    };
+    if !refused.to_string().contains("wait for tray to open") {
+        return Err(refused);
+    }
+    let moved = async {
+        while let Some(notice) = events.next().await {
+            let Notice::Event(event) = notice else { return };
+            if event.data.get("id") == command.arguments.get("id") {
+                return;
+            }
+        }
+    };
+    runtime::within(TRAY_LIMIT, moved).await.ok_or(refused)
 }
 
 fn start_helpers(order: &Order, guest: &mut Guest, late: &mut LateValues) -> Result<(), Problem> {

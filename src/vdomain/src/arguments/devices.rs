@@ -50,6 +50,49 @@ pub(crate) struct DeviceFile {
     pub(crate) changing: Changing,
 }
 
+/// A device as it is to be.
+#[derive(Debug, Args)]
+pub(crate) struct UpdateDevice {
+    #[command(flatten)]
+    pub(crate) device: DeviceFile,
+    /// Open a tray also if the guest has locked it.
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// Another medium for a drive.
+#[derive(Debug, Args)]
+pub(crate) struct ChangeMedia {
+    #[command(flatten)]
+    pub(crate) domain: One,
+    /// The name of the drive, such as sda, or its image.
+    #[arg(value_name = "PATH")]
+    pub(crate) drive: String,
+    /// The image that is put in.
+    #[arg(value_name = "SOURCE", conflicts_with = "eject")]
+    pub(crate) source: Option<String>,
+    /// Take the medium out.
+    #[arg(long, conflicts_with_all = ["insert", "update"])]
+    pub(crate) eject: bool,
+    /// Put a medium into an empty drive.
+    #[arg(long, requires = "source", conflicts_with = "update")]
+    pub(crate) insert: bool,
+    /// Put another medium in; so it is if nothing is said.
+    #[arg(long, requires = "source")]
+    pub(crate) update: bool,
+    /// Open the tray also if the guest has locked it.
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// The image is a block device; if nothing is said, what is found there.
+    #[arg(long)]
+    pub(crate) block: bool,
+    /// Print the document of the drive, and change nothing.
+    #[arg(long)]
+    pub(crate) print_xml: bool,
+    #[command(flatten)]
+    pub(crate) changing: Changing,
+}
+
 /// A disk in words.
 #[derive(Debug, Args)]
 pub(crate) struct AttachDisk {

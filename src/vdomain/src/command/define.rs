@@ -28,8 +28,11 @@ pub(super) fn run(
     }
     refuse_taken_uuid(&document.domain, &name, &definitions)?;
     let world = World::here(environment);
-    let completed = document.complete(&world, Mode::Define, &arguments.reading)?;
+    let mut completed = document.complete(&world, Mode::Define, &arguments.reading)?;
     completed.say(output);
+    if let Some(wanted) = arguments.spare_ports {
+        completed = with_ports(completed, wanted, &world, &arguments.reading)?;
+    }
     let done = match definitions.write(&name, &conf::print(&completed.domain))? {
         Change::Created => "created",
         Change::Changed => "changed",
@@ -37,6 +40,19 @@ pub(super) fn run(
     };
     output.text(&format!("Domain '{name}' {done} from {}\n", arguments.file.display()))?;
     Ok(Exit::Done)
+}
+
+/// The same with so many root ports that nothing is plugged into.
+fn with_ports(
+    completed: Completed,
+    wanted: usize,
+    world: &World,
+    reading: &Reading,
+) -> Result<Completed, Failure> {
+    let Completed { source, domain, .. } = completed;
+    let mut domain = domain.into_domain();
+    qemu::address::spare_ports::add(&mut domain, wanted);
+    Document { source, domain, problems: Vec::new() }.complete(world, Mode::Define, reading)
 }
 
 /// What is stored under a name, if it can be read: a damaged definition can be replaced.

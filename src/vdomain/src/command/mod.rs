@@ -77,6 +77,8 @@ pub(crate) fn run(
         Command::Resume(several) => control::resume(&several, environment, output),
         Command::AttachDevice(it) => change::attach_device(&it, environment, output),
         Command::DetachDevice(it) => change::detach_device(&it, environment, output),
+        Command::UpdateDevice(it) => change::update_device(&it, environment, output),
+        Command::ChangeMedia(it) => change::change_media(&it, environment, output),
         Command::AttachDisk(it) => change::attach_disk(&it, environment, output),
         Command::DetachDisk(it) => change::detach_disk(&it, environment, output),
         Command::AttachInterface(it) => change::attach_interface(&it, environment, output),

@@ -41,6 +41,11 @@ impl Stored {
                 })?;
                 Mode::Define
             }
+            Action::Update { .. } => {
+                let merged = change::merged(&document.domain, &device.devices);
+                (document.domain, _) = merged.map_err(|problems| device.refused(problems))?;
+                Mode::Reload
+            }
             Action::Detach => {
                 let found = find(&document.domain, &device.devices).map_err(Failure::refused)?;
                 change::take(&mut document.domain, found);

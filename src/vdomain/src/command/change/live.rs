@@ -1,7 +1,7 @@
 //! Changing the devices of a guest that runs.
 
 use qemu::Change;
-use qemu::change::{Attaching, detach, find};
+use qemu::change::{Attaching, Updating, detach, find};
 use qemu::plan::{Inventory, Options};
 use supervisor::change::{Order, Record};
 use supervisor::client::AskError;
@@ -32,6 +32,7 @@ pub(super) fn change(
 ) -> Result<Exit, Failure> {
     carry_out(subject, device, output, |live, output| match action {
         Action::Attach => attaching(subject, live, device, output),
+        Action::Update { force } => updating(subject, live, device, force, output),
         Action::Detach => {
             let id = find(&live.domain, &device.devices).map_err(Failure::refused)?;
             let origin = device.devices.iter().next().map(|(_, device)| device.origin());
@@ -110,6 +111,25 @@ fn attaching(
     attaching
         .change(&live.inventory, &capabilities, &world.host, &answers, &options)
         .map_err(refused)
+}
+
+fn updating(
+    subject: &Subject<'_>,
+    live: &Live,
+    device: &Named,
+    force: bool,
+    output: &mut Output,
+) -> Result<Change, Failure> {
+    let world = &subject.world;
+    let capabilities = world.capabilities(&live.domain)?;
+    let refused = |problems| device.refused(problems);
+    let updating = Updating::new(&live.domain, &device.devices, &capabilities, &world.host)
+        .map_err(refused)?;
+    output.problems(&device.source, &updating.problems);
+    let answers = world.look(|answers| updating.questions(&world.host, answers));
+    let options = Options { paused: false, strict: subject.changing.reading.strict };
+    let world = (&world.host, &answers, &options);
+    updating.change(&live.inventory, &capabilities, world, force).map_err(refused)
 }
 
 /// What a guest is at the moment.

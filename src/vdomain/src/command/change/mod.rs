@@ -5,13 +5,16 @@ mod live;
 mod words;
 
 use conf::Devices;
+use conf::device::Disk;
 use store::Name;
 use xml::Source;
 
 use crate::arguments::{
-    Affected, AttachDisk, AttachInterface, Changing, DetachDisk, DetachInterface, DeviceFile,
+    Affected, AttachDisk, AttachInterface, ChangeMedia, Changing, DetachDisk, DetachInterface,
+    DeviceFile, UpdateDevice,
 };
 use crate::document::Document;
+use crate::domains;
 use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -23,6 +26,10 @@ use crate::world::World;
 enum Action {
     Attach,
     Detach,
+    /// Makes it as the document says; `force`: a tray opens also if the guest has locked it.
+    Update {
+        force: bool,
+    },
 }
 
 /// A device that a user names, and the document that it was read from.
@@ -58,6 +65,38 @@ pub(super) fn detach_device(
     let device = Named::read(Document::source(&arguments.file)?, output)?;
     let subject = Subject::new(&arguments.domain.name, environment, &arguments.changing)?;
     subject.change(Action::Detach, device, "Device detached successfully", output)
+}
+
+pub(super) fn update_device(
+    arguments: &UpdateDevice,
+    environment: &Environment,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
+    let DeviceFile { domain, file, changing } = &arguments.device;
+    let device = Named::read(Document::source(file)?, output)?;
+    let subject = Subject::new(&domain.name, environment, changing)?;
+    let update = Action::Update { force: arguments.force };
+    subject.change(update, device, "Device updated successfully", output)
+}
+
+pub(super) fn change_media(
+    arguments: &ChangeMedia,
+    environment: &Environment,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
+    let subject = Subject::new(&arguments.domain.name, environment, &arguments.changing)?;
+    let text = words::medium(arguments, &subject.drive(&arguments.drive)?)?;
+    if arguments.print_xml {
+        output.text(&text)?;
+        return Ok(Exit::Done);
+    }
+    let done = match (arguments.eject, arguments.insert) {
+        (true, _) => "Successfully ejected media.",
+        (_, true) => "Successfully inserted media.",
+        _ => "Successfully updated media.",
+    };
+    let device = Named::read(Source::new("drive", text), output)?;
+    subject.change(Action::Update { force: arguments.force }, device, done, output)
 }
 
 pub(super) fn attach_disk(
@@ -152,6 +191,23 @@ impl<'a> Subject<'a> {
                 .help("--config changes the stored document"));
         }
         Ok((live, config && !self.changing.print_plan))
+    }
+
+    /// The drive of this name or with this image.
+    fn drive(&self, word: &str) -> Result<Disk, Failure> {
+        let (live, _) = self.affects()?;
+        let domain = domains::model(&self.name, !live, self.environment)?;
+        let is_it = |disk: &&Disk| disk.name() == word || disk.source.path() == Some(word);
+        let found = domain.devices.disks.iter().filter(|disk| disk.is_removable()).find(is_it);
+        found.cloned().ok_or_else(|| {
+            let drives = domain.devices.disks.iter().filter(|disk| disk.is_removable());
+            let drives: Vec<&str> = drives.map(Disk::name).collect();
+            let message = format!("domain '{}' has no drive '{word}'", self.name);
+            match drives.as_slice() {
+                [] => Failure::refused(message).help("it has no drive whose medium can change"),
+                drives => Failure::refused(message).help(format!("it has {}", drives.join(", "))),
+            }
+        })
     }
 
     /// Does something with a device wherever it is to be done: nothing is stored unless the guest has

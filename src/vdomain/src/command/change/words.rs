@@ -3,16 +3,17 @@
 use std::fs;
 use std::os::unix::fs::FileTypeExt;
 
+use conf::device::Disk;
 use xml::Tag;
 
-use crate::arguments::{AttachDisk, AttachInterface};
+use crate::arguments::{AttachDisk, AttachInterface, ChangeMedia};
 use crate::failure::Failure;
 
 /// virsh: `cmdAttachDisk`.
 pub(super) fn disk(arguments: &AttachDisk) -> String {
     let is_block = match arguments.sourcetype.as_deref() {
         Some(kind) => kind == "block",
-        None => fs::metadata(&arguments.source).is_ok_and(|it| it.file_type().is_block_device()),
+        None => is_block_device(&arguments.source),
     };
     let mut disk = Tag::new("disk");
     disk.attribute("type", if is_block { "block" } else { "file" });
@@ -42,6 +43,48 @@ pub(super) fn disk(arguments: &AttachDisk) -> String {
     text_child(&mut disk, "wwn", arguments.wwn.as_deref());
     alias(&mut disk, arguments.alias.as_deref());
     disk.to_text()
+}
+
+/// A drive with another medium, or none.
+///
+/// virsh: `cmdChangeMedia`.
+pub(super) fn medium(arguments: &ChangeMedia, drive: &Disk) -> Result<String, Failure> {
+    let name = drive.name();
+    match (arguments.eject, &arguments.source) {
+        (true, _) if drive.is_empty() => {
+            return Err(Failure::state(format!("the drive '{name}' is empty already")));
+        }
+        (false, None) => {
+            return Err(Failure::usage(format!("what is to be put into the drive '{name}'?"))
+                .help("name an image, or take the medium out with --eject"));
+        }
+        (false, Some(_)) if arguments.insert && !drive.is_empty() => {
+            return Err(Failure::state(format!("there is a medium in the drive '{name}'"))
+                .help("--update puts another one in"));
+        }
+        _ => {}
+    }
+    let is_block = |source: &String| arguments.block || is_block_device(source);
+    let is_block = arguments.source.as_ref().is_some_and(is_block);
+    let mut disk = Tag::new("disk");
+    disk.attribute("type", if is_block { "block" } else { "file" });
+    disk.attribute("device", if drive.is_floppy() { "floppy" } else { "cdrom" });
+    let mut driver = Tag::new("driver");
+    driver.attribute("name", "qemu");
+    driver.attribute("type", "raw");
+    disk.child(driver);
+    if let Some(source) = &arguments.source {
+        disk.attribute_child("source", if is_block { "dev" } else { "file" }, source);
+    }
+    let mut target = Tag::new("target");
+    target.attribute("dev", name);
+    drive.bus().iter().for_each(|bus| target.attribute("bus", &bus.to_string()));
+    disk.child(target);
+    Ok(disk.to_text())
+}
+
+fn is_block_device(path: &str) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.file_type().is_block_device())
 }
 
 /// A disk of which only the target counts.
