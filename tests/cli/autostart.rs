@@ -72,12 +72,29 @@ fn systemd_understands_the_unit() {
     home.vdomain(&["autostart", name]).done();
     let unit = home.path("home/units/vdomain-autostart@a\\x20guest\\x20100\\x25.service");
     assert!(unit.exists(), "{:?}", files(&home.path("home/units")));
+    verify(&unit);
+}
+
+#[test]
+fn systemd_understands_the_example() {
+    let home = Home::new();
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/guest@.service");
+    let text = fs::read_to_string(example).unwrap();
+    let here = text.replace("/usr/bin/vdomain", env!("CARGO_BIN_EXE_vdomain"));
+    assert_ne!(here, text);
+
+    verify(&home.write("guest@web1.service", here));
+}
+
+/// systemd has nothing to say against a unit.
+#[track_caller]
+fn verify(unit: &Path) {
     if !Path::new("/usr/bin/systemd-analyze").exists() {
         return not_tested("systemd-analyze is not installed");
     }
 
     let mut verify = Command::new("systemd-analyze");
-    verify.args(["verify", "--man=no", "--recursive-errors=no"]).arg(&unit);
+    verify.args(["verify", "--man=no", "--recursive-errors=no"]).arg(unit);
 
     let said = run(verify).done().err;
     assert_eq!(said, "");

@@ -18,6 +18,7 @@ mod boot;
 mod changes;
 mod console;
 mod disks;
+mod foreground;
 mod lifecycle;
 mod networks;
 mod opens;

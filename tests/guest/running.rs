@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::common::Home;
@@ -37,8 +38,23 @@ impl<'a> Console<'a> {
         Self::of(home, name, &["console", name])
     }
 
+    /// Shows the console of a guest that runs, and types nothing.
+    pub(crate) fn read_only(home: &'a Home, name: &str) -> Self {
+        Self::of(home, name, &["console", name, "--read-only"])
+    }
+
+    /// Runs a guest that is not defined, for a service manager that listens at an address.
+    pub(crate) fn run_file(home: &'a Home, name: &str, file: &str, manager: &Path) -> Self {
+        let mut command = home.command(&["run", file]);
+        command.env("NOTIFY_SOCKET", manager);
+        Self::by(home, name, command)
+    }
+
     fn of(home: &'a Home, name: &str, arguments: &[&str]) -> Self {
-        let mut command = home.command(arguments);
+        Self::by(home, name, home.command(arguments))
+    }
+
+    fn by(home: &'a Home, name: &str, mut command: Command) -> Self {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut program = command.spawn().unwrap();
         let keys = program.stdin.take().unwrap();
@@ -103,6 +119,17 @@ impl<'a> Console<'a> {
     /// Types a line.
     pub(crate) fn types(&mut self, line: &str) {
         self.keys.write_all(format!("{line}\r").as_bytes()).unwrap();
+    }
+
+    /// Presses keys.
+    pub(crate) fn keys(&mut self, keys: &[u8]) {
+        self.keys.write_all(keys).unwrap();
+    }
+
+    /// Sends the program a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.program.id().try_into().unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
     }
 
     /// Leaves the console; the program ends and the guest does not.

@@ -84,6 +84,11 @@ impl RunDirectory {
         self.path.join("qemu.log")
     }
 
+    /// The lock that whoever types into the guest's console holds.
+    pub fn console_lock(&self) -> PathBuf {
+        self.path.join("console.lock")
+    }
+
     /// An empty directory: QEMU's working directory, where it would look for firmware first.
     pub fn empty(&self) -> PathBuf {
         self.path.join("empty")

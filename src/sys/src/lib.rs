@@ -15,6 +15,7 @@ pub mod netlink;
 pub mod process;
 pub mod processor;
 pub mod runtime;
+pub mod service;
 pub mod tap;
 pub mod terminal;
 pub mod thread;

@@ -3,12 +3,12 @@
 
 use std::fs::OpenOptions;
 use std::io;
-use std::ops::ControlFlow;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::termios::{OptionalActions, Termios};
 
@@ -79,6 +79,17 @@ pub enum Ended {
     ByPeer,
 }
 
+/// What follows on keys that were typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keys {
+    /// Passing goes on.
+    PassOn,
+    /// It goes on, and without further keys within this time they are asked again, with none.
+    AskAgain(Duration),
+    /// It ends.
+    End,
+}
+
 /// Passes what is typed on `input` to `peer` and what comes from `peer` to `output`, blocking the
 /// thread, until one side ends it.
 ///
@@ -92,18 +103,22 @@ pub fn pass_through(
     input: impl AsFd,
     output: impl AsFd,
     peer: impl AsFd,
-    mut keys: impl FnMut(&mut Vec<u8>) -> ControlFlow<()>,
+    mut keys: impl FnMut(&mut Vec<u8>) -> Keys,
 ) -> io::Result<Ended> {
     let mut buffer = vec![0; 16 * 1024];
     let mut typing = true;
+    let mut ask_at: Option<Instant> = None;
     loop {
         let typed = if typing { PollFlags::IN } else { PollFlags::empty() };
         let mut ready = [PollFd::new(&peer, PollFlags::IN), PollFd::new(&input, typed)];
         // A hung-up input is reported even when nothing is asked of it.
         let watched = if typing { &mut ready[..] } else { &mut ready[..1] };
-        rustix::io::retry_on_intr(|| rustix::event::poll(watched, None))?;
+        let left = ask_at.map(|at| at.saturating_duration_since(Instant::now()));
+        let left = left.and_then(|left| Timespec::try_from(left).ok());
+        rustix::io::retry_on_intr(|| rustix::event::poll(watched, left.as_ref()))?;
         let (from_peer, from_input) =
             (!ready[0].revents().is_empty(), !ready[1].revents().is_empty());
+        let is_time = ask_at.is_some_and(|at| Instant::now() >= at);
         if from_peer {
             match rustix::io::retry_on_intr(|| rustix::io::read(&peer, &mut buffer)) {
                 // EIO: nobody has the other end of the pseudoterminal open.
@@ -113,18 +128,25 @@ pub fn pass_through(
                 Err(error) => return Err(error.into()),
             }
         }
-        if from_input {
-            let count = rustix::io::retry_on_intr(|| rustix::io::read(&input, &mut buffer))?;
-            typing = count > 0;
-            let mut typed = buffer[..count].to_vec();
-            let flow = keys(&mut typed);
+        if from_input || is_time {
+            let mut typed = Vec::new();
+            if from_input {
+                let count = rustix::io::retry_on_intr(|| rustix::io::read(&input, &mut buffer))?;
+                typing = count > 0;
+                typed.extend_from_slice(&buffer[..count]);
+            }
+            let follows = keys(&mut typed);
+            ask_at = match follows {
+                Keys::AskAgain(time) => Instant::now().checked_add(time),
+                Keys::PassOn | Keys::End => None,
+            };
             match write_all(&peer, &typed) {
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                     return Ok(Ended::ByPeer);
                 }
                 written => written?,
             }
-            if flow.is_break() {
+            if follows == Keys::End {
                 return Ok(Ended::ByUser);
             }
         }
@@ -168,9 +190,9 @@ mod tests {
             match keys.iter().position(|key| *key == 0x1d) {
                 Some(escape) => {
                     keys.truncate(escape);
-                    ControlFlow::Break(())
+                    Keys::End
                 }
-                None => ControlFlow::Continue(()),
+                None => Keys::PassOn,
             }
         });
         drop((output, peer));
@@ -180,6 +202,23 @@ mod tests {
         guest.read_to_string(&mut text).unwrap();
         assert_eq!(text, "ls");
         assert_eq!(screen.read(&mut [0; 8]).unwrap(), 0);
+    }
+
+    #[test]
+    fn keys_that_wait_for_more_are_asked_again_in_time() {
+        let (mut typist, input) = UnixStream::pair().unwrap();
+        let (_screen, output) = UnixStream::pair().unwrap();
+        let (_guest, peer) = UnixStream::pair().unwrap();
+        typist.write_all(b"x").unwrap();
+        let mut asked = Vec::new();
+
+        let ended = pass_through(&input, &output, &peer, |keys| {
+            asked.push(keys.len());
+            if keys.is_empty() { Keys::End } else { Keys::AskAgain(Duration::from_millis(5)) }
+        });
+
+        assert_eq!(ended.unwrap(), Ended::ByUser);
+        assert_eq!(asked, [1, 0]);
     }
 
     #[test]
@@ -204,9 +243,7 @@ mod tests {
         let (mut screen, output) = UnixStream::pair().unwrap();
         let (mut guest, peer) = UnixStream::pair().unwrap();
         drop(typist);
-        let console = thread::spawn(move || {
-            pass_through(&input, &output, &peer, |_| ControlFlow::Continue(()))
-        });
+        let console = thread::spawn(move || pass_through(&input, &output, &peer, |_| Keys::PassOn));
 
         guest.write_all(b"login: ").unwrap();
         let mut text = [0; 7];

@@ -18,8 +18,8 @@ pub(crate) use devices::{
     DeviceFile, UpdateDevice,
 };
 pub(crate) use domains::{
-    AutostartArguments, Destroy, Domstate, For, List, Mode, One, OneOf, Rename, Reporting, Several,
-    Shutdown, StartArguments, Starting, Wait,
+    AutostartArguments, Console, Create, Destroy, Domstate, Escape, For, List, Mode, One, OneOf,
+    Rename, Reporting, Run, Several, Shutdown, StartArguments, Starting, Wait,
 };
 
 pub(crate) use running::{
@@ -146,7 +146,11 @@ pub(crate) enum Command {
     /// Say what happens to guests, in QEMU's words.
     QemuMonitorEvent(EventArguments),
     /// Connect to the console of a guest; ^] leaves.
-    Console(One),
+    Console(Console),
+    /// Start a guest that is not defined.
+    Create(Create),
+    /// Run a guest that is not defined, in the foreground; it ends with this command.
+    Run(Run),
     /// Print what `define` would store.
     Format(Format),
     /// Print what `start` would do; looks, and changes nothing.

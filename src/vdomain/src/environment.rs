@@ -9,7 +9,7 @@ use store::Directories;
 use crate::failure::Failure;
 
 /// What the program's environment says.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Environment {
     /// Where things are kept.
     pub(crate) directories: Directories,

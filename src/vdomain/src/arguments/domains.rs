@@ -1,5 +1,7 @@
 //! Arguments of the commands about domains and their states.
 
+use std::path::PathBuf;
+
 use clap::{Args, ValueEnum};
 use clap_complete::engine::ArgValueCompleter;
 
@@ -106,6 +108,60 @@ pub(crate) struct AutostartArguments {
     pub(crate) disable: bool,
 }
 
+/// Connect to a console.
+#[derive(Debug, Args)]
+pub(crate) struct Console {
+    #[command(flatten)]
+    pub(crate) domain: One,
+    #[command(flatten)]
+    pub(crate) keys: Escape,
+    /// Connect also where somebody else is connected: what the guest says goes to one or the other.
+    #[arg(long, conflicts_with = "read_only")]
+    pub(crate) force: bool,
+    /// Only show what the guest says, from the log of the console; any number can.
+    #[arg(long)]
+    pub(crate) read_only: bool,
+}
+
+/// The key that is not the guest's.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Escape {
+    /// The key that leaves: ^ and a letter, or the letter alone. Twice and p stops the guest's
+    /// processors or lets them run on, twice and r resets it; three times it is sent to the guest.
+    #[arg(long, value_name = "KEY", default_value = "^]", value_parser = key)]
+    pub(crate) escape: u8,
+}
+
+fn key(text: &str) -> Result<u8, String> {
+    match text.as_bytes() {
+        [b'^', letter @ (b'@'..=b'_' | b'a'..=b'z')] => Ok(letter & 0x1f),
+        [letter] if letter.is_ascii() => Ok(*letter),
+        _ => Err("expected a key such as ^] or ^A".to_owned()),
+    }
+}
+
+/// Start a guest that is not defined.
+#[derive(Debug, Args)]
+pub(crate) struct Create {
+    /// The document; - for standard input.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) start: Starting,
+}
+
+/// Run a guest in the foreground.
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// The document; - for standard input.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) keys: Escape,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
 /// A domain and a form of output.
 #[derive(Debug, Args)]
 pub(crate) struct Reporting {
@@ -147,6 +203,8 @@ pub(crate) struct Starting {
     /// Connect to its console.
     #[arg(long)]
     pub(crate) console: bool,
+    #[command(flatten)]
+    pub(crate) keys: Escape,
     #[command(flatten)]
     pub(crate) reading: Reading,
 }

@@ -1,18 +1,22 @@
 //! `console`: connect to the console of a guest.
 
-use std::fs::OpenOptions;
-use std::io;
-use std::ops::ControlFlow;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use store::RunDirectory;
-use supervisor::Client;
+use conf::Domain;
+use serde_json::json;
+use store::{Name, RunDirectory};
 use supervisor::client::AskError;
-use sys::terminal::{Ended, RawMode};
+use supervisor::{Client, GuestState};
+use sys::lock::{Kind, Lock};
+use sys::terminal::{Ended, Keys, RawMode};
 
-use crate::arguments::One;
+use crate::arguments::{Console, Escape};
+use crate::domains;
 use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -21,21 +25,91 @@ use crate::output::Output;
 /// How long a supervisor may take to clear away what is left of a guest.
 const END_LIMIT: Duration = Duration::from_secs(10);
 
-/// The key that leaves: Ctrl and ].
-const LEAVE: u8 = 0x1d;
+/// How long the second press of the escape key may take after the first, which would leave.
+const SECOND_PRESS: Duration = Duration::from_millis(400);
+
+/// How much of the log is shown to who connects: some screens.
+const SCROLL_BACK: u64 = 16 * 1024;
+
+/// How often to look for more in a log.
+const LOG_PAUSE: Duration = Duration::from_millis(100);
 
 pub(super) fn run(
-    one: &One,
+    arguments: &Console,
     environment: &Environment,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
-    let name = super::domain(&one.name, environment)?;
-    attach(&environment.directories.run_of(&name)?, output, |_| Ok(()))
+    let name = super::domain(&arguments.domain.name, environment)?;
+    let run = environment.directories.run_of(&name)?;
+    super::ask(&run, |mut client| client.state()).map_err(|error| super::refused(&name, error))?;
+    let log = log(&domains::model(&name, false, environment)?);
+    if arguments.read_only {
+        return follow(&name, &run, log, output);
+    }
+    if let Some(mut log) = log.and_then(|path| File::open(path).ok()) {
+        show_end(&mut log, output)?;
+    }
+    attach(&run, &arguments.keys, arguments.force, output, |_| Ok(()))
 }
 
-/// Connects to the first console that has a terminal; `connected` is called when it is open.
+/// The log of the first console that has one.
+fn log(domain: &Domain) -> Option<PathBuf> {
+    let consoles = domain.devices.consoles.iter().map(|console| &console.chardev);
+    let serials = domain.devices.serials.iter().map(|serial| &serial.chardev);
+    consoles
+        .chain(serials)
+        .find_map(|chardev| chardev.log.as_ref()?.file.as_ref().map(PathBuf::from))
+}
+
+/// Shows the end of what the guest has said, from a line's beginning on.
+fn show_end(log: &mut File, output: &mut Output) -> Result<(), Failure> {
+    let cannot = |error: io::Error| {
+        Failure::refused(format!("cannot read the console's log: {}", sys::reason(&error)))
+    };
+    let length = log.seek(SeekFrom::End(0)).map_err(cannot)?;
+    let from = length.saturating_sub(SCROLL_BACK);
+    log.seek(SeekFrom::Start(from)).map_err(cannot)?;
+    let mut text = Vec::new();
+    log.read_to_end(&mut text).map_err(cannot)?;
+    let begin = match text.iter().position(|byte| *byte == b'\n') {
+        Some(end) if from > 0 => end + 1,
+        _ => 0,
+    };
+    output.text(&String::from_utf8_lossy(&text[begin..]))
+}
+
+/// Shows what the guest says, until it is gone. Whoever types is not disturbed.
+fn follow(
+    name: &Name,
+    run: &RunDirectory,
+    log: Option<PathBuf>,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
+    let path = log.ok_or_else(|| {
+        Failure::refused(format!("the console of domain '{name}' has no log to read from"))
+            .help("add <log file='/a/file' append='on'/> to its <console> and start it again")
+    })?;
+    let mut log = File::open(&path).map_err(|error| cannot_open(&path, &error))?;
+    show_end(&mut log, output)?;
+    let mut more = Vec::new();
+    loop {
+        let gone = super::wait_until_gone(run, Some(Instant::now() + LOG_PAUSE))
+            .map_err(|error| super::refused(name, error))?;
+        log.read_to_end(&mut more).map_err(|error| cannot_open(&path, &error))?;
+        output.text(&String::from_utf8_lossy(&more))?;
+        more.clear();
+        if gone {
+            return Ok(Exit::Done);
+        }
+    }
+}
+
+/// Connects to the first console that has a terminal; `connected` is called when it is open. One at a
+/// time, unless it is forced.
 pub(super) fn attach(
     run: &RunDirectory,
+    escape: &Escape,
+    force: bool,
     output: &mut Output,
     connected: impl FnOnce(&mut Client) -> Result<(), AskError>,
 ) -> Result<Exit, Failure> {
@@ -50,17 +124,26 @@ pub(super) fn attach(
         Failure::refused(format!("domain '{name}' has no console with a terminal"))
             .help("add <console type='pty'/> to its devices and start it again")
     })?;
+    let lock = Lock::try_take(&run.console_lock(), Kind::Exclusive).map_err(Failure::refused)?;
+    if lock.is_none() && !force {
+        return Err(Failure::state(format!("somebody is connected to the console of '{name}'"))
+            .help("--read-only shows its log, and --force connects all the same"));
+    }
     let terminal = OpenOptions::new()
         .read(true)
         .write(true)
         .custom_flags(sys::terminal::NOT_CONTROLLING)
         .open(&path)
         .map_err(|error| cannot_open(&path, &error))?;
-    output.say(format_args!("Connected to domain '{name}'\nEscape character is ^] (Ctrl + ])"));
+    let shown = shown(escape.escape);
+    output.say(format_args!("Connected to domain '{name}'\nEscape character is {shown}"));
     // Standard input may be no terminal; what comes from it is passed on all the same.
     let raw = RawMode::enter(io::stdin()).ok();
     connected(&mut client).map_err(refused)?;
-    let ended = sys::terminal::pass_through(io::stdin(), io::stdout(), &terminal, leave);
+    let mut keyboard = Keyboard::new(escape.escape);
+    let ended = sys::terminal::pass_through(io::stdin(), io::stdout(), &terminal, |typed| {
+        keyboard.take(typed, |wish| steer(run, wish))
+    });
     drop(raw);
     match ended {
         Ok(Ended::ByUser) => output.say("\nLeft the console; the guest goes on"),
@@ -79,14 +162,83 @@ pub(super) fn attach(
     Ok(Exit::Done)
 }
 
-/// Passes keys on up to the one that leaves.
-fn leave(typed: &mut Vec<u8>) -> ControlFlow<()> {
-    match typed.iter().position(|key| *key == LEAVE) {
-        Some(at) => {
-            typed.truncate(at);
-            ControlFlow::Break(())
+/// A key as it is written: `^] (Ctrl + ])`.
+fn shown(key: u8) -> String {
+    match key {
+        control @ ..0x20 => {
+            let letter = char::from(control | 0x40);
+            format!("^{letter} (Ctrl + {letter})")
         }
-        None => ControlFlow::Continue(()),
+        other => char::from(other).to_string(),
+    }
+}
+
+/// What can be done with a guest by keys of its console.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wish {
+    TogglePause,
+    Reset,
+}
+
+/// Does it beside the console, which goes on meanwhile. There is nowhere to say that it failed but
+/// between what the guest says.
+fn steer(run: &RunDirectory, wish: Wish) {
+    let run = run.clone();
+    thread::spawn(move || {
+        let done = super::ask(&run, |mut client| {
+            let method = match wish {
+                Wish::Reset => "Reset",
+                Wish::TogglePause if client.state()?.0 == GuestState::Paused.to_string() => {
+                    "Resume"
+                }
+                Wish::TogglePause => "Suspend",
+            };
+            client.call(method, json!({}))
+        });
+        if let Err(error) = done {
+            Output::new().say(format_args!("\r\n{error}\r"));
+        }
+    });
+}
+
+/// What is typed, up to where it is no longer the guest's.
+#[derive(Debug)]
+struct Keyboard {
+    escape: u8,
+    /// How often the escape key was pressed last.
+    pressed: u8,
+}
+
+impl Keyboard {
+    fn new(escape: u8) -> Self {
+        Self { escape, pressed: 0 }
+    }
+
+    /// Leaves in `typed` what is the guest's. Pressed once, the escape key leaves, if it is not
+    /// pressed again soon; pressed twice, the next key is a wish.
+    fn take(&mut self, typed: &mut Vec<u8>, mut wish: impl FnMut(Wish)) -> Keys {
+        let keys = std::mem::take(typed);
+        if keys.is_empty() && self.pressed == 1 {
+            return Keys::End;
+        }
+        for key in keys {
+            match (self.pressed, key) {
+                (0, key) if key == self.escape => self.pressed = 1,
+                (0, key) => typed.push(key),
+                (1, key) if key == self.escape => self.pressed = 2,
+                (1, _) => return Keys::End,
+                (_, key) => {
+                    self.pressed = 0;
+                    match key {
+                        b'p' => wish(Wish::TogglePause),
+                        b'r' => wish(Wish::Reset),
+                        key if key == self.escape => typed.push(key),
+                        _ => {}
+                    }
+                }
+            }
+        }
+        if self.pressed == 1 { Keys::AskAgain(SECOND_PRESS) } else { Keys::PassOn }
     }
 }
 
@@ -102,10 +254,41 @@ fn cannot_open(path: &Path, error: &io::Error) -> Failure {
 mod tests {
     use super::*;
 
+    /// What is passed on, what is wished for, and what follows.
+    fn typed(pieces: &[&[u8]]) -> (Vec<u8>, Vec<Wish>, Keys) {
+        let (mut passed, mut wishes, mut follows) = (Vec::new(), Vec::new(), Keys::PassOn);
+        let mut keyboard = Keyboard::new(0x1d);
+        for piece in pieces {
+            let mut typed = piece.to_vec();
+            follows = keyboard.take(&mut typed, |wish| wishes.push(wish));
+            passed.extend(typed);
+        }
+        (passed, wishes, follows)
+    }
+
     #[test]
     fn what_was_typed_before_leaving_is_passed_on() {
-        let mut typed = b"ls\r\x1dx".to_vec();
-        assert!(leave(&mut typed).is_break());
-        assert_eq!(typed, b"ls\r");
+        assert_eq!(typed(&[b"ls\r\x1dx"]), (b"ls\r".to_vec(), vec![], Keys::End));
+        assert_eq!(typed(&[b"ls\r\x1d", b""]), (b"ls\r".to_vec(), vec![], Keys::End));
+        assert_eq!(typed(&[b"a\x1d"]).2, Keys::AskAgain(SECOND_PRESS));
+    }
+
+    #[test]
+    fn the_key_pressed_twice_asks_for_something() {
+        let (passed, wishes, follows) = typed(&[b"a\x1d", b"\x1d", b"pb\x1d\x1drc"]);
+        assert_eq!(passed, b"abc");
+        assert_eq!(wishes, [Wish::TogglePause, Wish::Reset]);
+        assert_eq!(follows, Keys::PassOn);
+    }
+
+    #[test]
+    fn the_key_pressed_three_times_is_the_guests() {
+        assert_eq!(typed(&[b"\x1d\x1d\x1dx"]), (b"\x1dx".to_vec(), vec![], Keys::PassOn));
+    }
+
+    #[test]
+    fn keys_are_shown_as_they_are_pressed() {
+        assert_eq!(shown(0x1d), "^] (Ctrl + ])");
+        assert_eq!(shown(b'~'), "~");
     }
 }

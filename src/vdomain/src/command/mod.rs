@@ -24,6 +24,7 @@ mod identity;
 mod list;
 mod monitor;
 mod plan;
+mod run;
 mod screenshot;
 mod send_key;
 mod shutdown;
@@ -108,7 +109,9 @@ pub(crate) fn run(
         Command::TellAgent(arguments) => agent::command(&arguments, environment, output),
         Command::TellQemu(arguments) => monitor::command(&arguments, environment, output),
         Command::QemuMonitorEvent(arguments) => event::run(&arguments, true, environment, output),
-        Command::Console(one) => console::run(&one, environment, output),
+        Command::Create(arguments) => run::create(&arguments, environment, output),
+        Command::Run(arguments) => run::run(&arguments, environment, output),
+        Command::Console(arguments) => console::run(&arguments, environment, output),
         Command::Format(arguments) => format::run(&arguments, environment, output),
         Command::Plan(arguments) => plan::run(&arguments, environment, output),
         Command::Validate(arguments) => validate::run(&arguments, environment, output),

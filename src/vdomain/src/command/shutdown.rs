@@ -15,6 +15,9 @@ use crate::failure::Failure;
 use crate::output::Output;
 use crate::running::Guest;
 
+/// How a guest is asked, unless it is said how.
+const USUAL_MODES: &[Mode] = &[Mode::Agent, Mode::Acpi];
+
 /// How long each way is given, unless it is said how long all of them are.
 const USUAL_LIMIT: Duration = Duration::from_secs(60);
 
@@ -33,8 +36,13 @@ pub(super) fn shutdown(
     environment: &Environment,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
+    let ways = if arguments.mode.is_empty() { USUAL_MODES } else { &arguments.mode };
+    let limit = match arguments.timeout {
+        Some(seconds) => Some(Duration::from_secs_f64(seconds.clamp(0.0, 1e9))),
+        None => arguments.wait.then_some(USUAL_LIMIT * ways.len() as u32),
+    };
     super::each::run(&arguments.domains.names, environment, output, |name, output| {
-        Request { name, aim: Aim::Off, environment }.carry_out(arguments, output)
+        Request { name, aim: Aim::Off, environment }.carry_out(&arguments.mode, limit, output)
     })
 }
 
@@ -50,8 +58,17 @@ pub(super) fn reboot(
         .help("`vdomain event --event reboot` tells when it starts again"));
     }
     super::each::run(&arguments.domains.names, environment, output, |name, output| {
-        Request { name, aim: Aim::Again, environment }.carry_out(arguments, output)
+        Request { name, aim: Aim::Again, environment }.carry_out(&arguments.mode, None, output)
     })
+}
+
+/// Asks a guest to shut down: its agent, or its power button.
+pub(super) fn ask(
+    name: &Name,
+    environment: &Environment,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    Request { name, aim: Aim::Off, environment }.carry_out(&[], None, output)
 }
 
 /// One guest that is asked.
@@ -62,17 +79,17 @@ struct Request<'a> {
 }
 
 impl Request<'_> {
-    fn carry_out(&self, arguments: &Shutdown, output: &mut Output) -> Result<(), Failure> {
-        let usual = [Mode::Agent, Mode::Acpi];
-        let is_usual = arguments.mode.is_empty();
-        let modes = if is_usual { &usual[..] } else { &arguments.mode[..] };
-        let waits = arguments.wait || arguments.timeout.is_some();
-        let share = match arguments.timeout {
-            Some(seconds) => {
-                Duration::from_secs_f64(seconds.clamp(0.0, 1e9)) / modes.len().max(1) as u32
-            }
-            None => USUAL_LIMIT,
-        };
+    /// Asks in one way after the other, the usual ones if none are said. Each is given its
+    /// part of the time that there is; without any, nothing is waited for.
+    fn carry_out(
+        &self,
+        modes: &[Mode],
+        limit: Option<Duration>,
+        output: &mut Output,
+    ) -> Result<(), Failure> {
+        let is_usual = modes.is_empty();
+        let modes = if is_usual { USUAL_MODES } else { modes };
+        let share = limit.map(|limit| limit / modes.len() as u32);
         let mut failed = None;
         for mode in modes {
             if let Err(failure) = self.ask(*mode) {
@@ -90,9 +107,7 @@ impl Request<'_> {
             if let Some(before) = failed.take() {
                 output.failure(&before);
             }
-            if !waits {
-                return self.said(output);
-            }
+            let Some(share) = share else { return self.said(output) };
             self.step(output, *mode);
             if self.wait(share)? {
                 output.say(format_args!("Domain '{}' has shut down", self.name));
