@@ -1,7 +1,7 @@
 //! `<address>` inside `<source>`, and `<driver>` beside it: where the host finds a device, and what
 //! it does with it.
 
-use base::{PciAddress, words};
+use base::{PciAddress, YesNo, words};
 use xml::{Origin, Xml};
 
 use crate::address::Hex;
@@ -75,6 +75,10 @@ pub struct HostdevDriver {
     /// The kernel's driver. Absent: the one made for the device, else `vfio-pci`.
     #[xml(attribute)]
     pub model: Option<String>,
+    /// Whether QEMU reaches the host's IOMMU by IOMMUFD (QEMU: `iommufd`). Absent: no, but by VFIO's
+    /// groups. libvirt: since 12.1.0.
+    #[xml(attribute)]
+    pub iommufd: Option<YesNo>,
 }
 
 words! {

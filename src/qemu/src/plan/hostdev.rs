@@ -124,7 +124,7 @@ fn pci(builder: &mut Builder<'_>, hostdev: &Hostdev, pci: &Pci, alias: &str) -> 
     if matches!(hostdev.info.address, Some(Address::Unassigned)) {
         return None;
     }
-    let mut device = vfio::pci(builder, address, alias);
+    let mut device = vfio::pci(builder, address, &pci.driver, alias);
     picture(&mut device, pci.display, pci.ramfb);
     device.maybe("bootindex", hostdev.info.boot_order());
     if let Some(teaming) = &hostdev.teaming {

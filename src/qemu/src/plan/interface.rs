@@ -354,10 +354,10 @@ fn of_host(
     address: PciAddress,
     alias: &str,
 ) {
-    let model = interface.hostdev_driver.as_ref().and_then(|driver| driver.model.clone());
-    let driver = model.unwrap_or_else(|| hostdev::VFIO_PCI.to_owned());
+    let driver = interface.hostdev_driver.clone().unwrap_or_default();
+    let of_kernel = driver.model.clone().unwrap_or_else(|| hostdev::VFIO_PCI.to_owned());
     let is_managed = interface.managed == Some(YesNo::Yes);
-    if hostdev::handover(builder, address, driver, is_managed).is_none() {
+    if hostdev::handover(builder, address, of_kernel, is_managed).is_none() {
         return;
     }
     let settings = switch::settings(builder, interface);
@@ -370,7 +370,7 @@ fn of_host(
     let vlan = settings.vlan.as_ref().and_then(|vlan| vlan.tags.first().copied());
     let mac = interface.mac().map(|mac| mac.to_string());
     builder.virtual_function(address.to_string(), mac, vlan);
-    let mut device = vfio::pci(builder, address, alias);
+    let mut device = vfio::pci(builder, address, &driver, alias);
     device.maybe("bootindex", boot::of_interface(builder.domain, pos));
     let teaming = interface.teaming.as_ref();
     device.maybe("failover_pair_id", teaming.and_then(|teaming| teaming.persistent.clone()));
