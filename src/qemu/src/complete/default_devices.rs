@@ -79,9 +79,16 @@ pub(super) fn pci_root(domain: &mut Domain, context: &mut Context<'_>) {
                 "the PCI controller with index 0 of the machine '{machine}' is a {wanted}, not a \
                  {model}"
             );
+            let help = match model {
+                // The first PCI controller of a document without an index gets index 0.
+                PciModel::PcieRootPort | PciModel::PciBridge => format!(
+                    "give it another index, and put <controller type='pci' index='0' \
+                     model='{wanted}'/> before it"
+                ),
+                _ => format!("write model='{wanted}', or use a {other} machine"),
+            };
             context.problems.push(
-                Problem::error(origin, Part::Attribute("model".to_owned()), message)
-                    .help(format!("write model='{wanted}', or use a {other} machine")),
+                Problem::error(origin, Part::Attribute("model".to_owned()), message).help(help),
             );
         }
         Some(_) => {}

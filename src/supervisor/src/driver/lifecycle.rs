@@ -73,6 +73,8 @@ impl Watch {
         Some(match event.name.as_str() {
             "STOP" if matches!(state, GuestState::InShutdown | GuestState::Crashed) => return None,
             "STOP" => (GuestState::Paused, because(Reason::Unknown)),
+            // That of the start, which nobody has waited for.
+            "RESUME" if state == GuestState::Running => return None,
             "RESUME" => (GuestState::Running, because(Reason::Unpaused)),
             "SHUTDOWN" => self.shutdown(data("reason")),
             "GUEST_PANICKED" => {

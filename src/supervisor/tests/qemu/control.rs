@@ -4,6 +4,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use pretty_assertions::assert_eq;
+use qemu::plan::Command;
 use qmp::Notice;
 use serde_json::{Value, json};
 use store::RunDirectory;
@@ -277,6 +278,24 @@ fn a_reset_is_the_end_where_the_document_says_so() {
     client.call("Resume", json!({})).unwrap();
     client.call("Reset", json!({})).unwrap();
     assert_eq!(guest.wait_for_end().reason, Reason::Shutdown);
+}
+
+#[test]
+fn a_guest_that_was_just_started_runs_because_of_that() {
+    let run = |request: &mut Request| {
+        let cont = Command { execute: "cont".to_owned(), ..Command::default() };
+        request.plan.qmp.push(cont);
+    };
+    let Some(guest) = Watched::start_with("booted", run) else { return };
+    let mut client = guest.client();
+
+    let booted = ("running".to_owned(), "booted".to_owned());
+    assert_eq!(client.state().unwrap(), booted);
+
+    client.call("Suspend", json!({})).unwrap();
+    client.call("Resume", json!({})).unwrap();
+    assert_eq!(client.state().unwrap().1, "unpaused");
+    guest.destroy();
 }
 
 #[test]
