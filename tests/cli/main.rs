@@ -1,5 +1,5 @@
-//! The program from the outside: arguments and documents in; output, exit codes and files out. No
-//! guest is started here.
+//! The program from the outside: arguments and documents in; output, exit codes and files out. The
+//! guests that are started do nothing: those of `tests/guest` run Linux.
 
 #![allow(clippy::unwrap_used, reason = "a test stops where it goes wrong")]
 #![allow(clippy::print_stdout, reason = "a test says what it lacks")]
@@ -18,6 +18,7 @@ mod names;
 mod queries;
 mod readme;
 mod running;
+mod survival;
 
 /// The smallest document of a guest, with `devices` in it.
 fn document(name: &str, devices: &str) -> String {

@@ -1,13 +1,18 @@
 //! Taking over a guest whose supervisor was killed: QEMU is asked for its state again, the processes
 //! are found by what was written down.
+//!
+//! What QEMU has stays, descriptor sets among it: QEMU 7.2 closes sets when its last client goes, but
+//! only those of which nothing is open, and such a one nobody misses.
 
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use host::helper;
 use qmp::{Client, Events};
 use serde_json::Value;
 use store::RunDirectory;
+use sys::process::Child;
 use sys::runtime;
 
 use crate::control::Control;
@@ -26,8 +31,11 @@ const END_LIMIT: Duration = Duration::from_secs(2);
 /// # Errors
 /// QEMU runs, and cannot be talked to. The guest goes on.
 pub async fn adopt(run: RunDirectory) -> Result<Option<Guest>, LaunchError> {
-    let Some(status) = Status::read(&run) else {
-        // The supervisor was killed before it had started anything.
+    let status = Status::read(&run);
+    if status.as_ref().is_none_or(|status| !status.is_ready) {
+        end_strays(&run);
+    }
+    let Some(status) = status else {
         run.remove()?;
         return Ok(None);
     };
@@ -55,6 +63,13 @@ pub async fn adopt(run: RunDirectory) -> Result<Option<Guest>, LaunchError> {
     let control = Control::listen(&resources.run)?;
     let qemu = resources.qemu.take().expect("it was found above");
     Ok(Some(Guest { qemu, resources, client, events, control, status, state, adopted: true }))
+}
+
+/// Ends what a supervisor had started that was killed before it could write that down.
+fn end_strays(run: &RunDirectory) {
+    for stray in sys::process::writing_below(run.path()).unwrap_or_default() {
+        helper::end_now(&mut Child::found(stray));
+    }
 }
 
 /// Talks to QEMU and asks it for its state.

@@ -39,5 +39,5 @@ pub use client::Client;
 pub use description::Description;
 pub use last::Last;
 pub use request::{Request, Verdict};
-pub use start::{StartError, revive, start, supervise};
+pub use start::{StartError, reach, revive, start, supervise};
 pub use state::{GuestState, Reason};

@@ -125,6 +125,15 @@ pub enum Task {
 }
 
 impl Task {
+    /// To take over the guest with this run-time directory.
+    pub(crate) fn adopt(run: &RunDirectory) -> Self {
+        Self::Adopt {
+            name: run.name().to_string(),
+            run: run.path().parent().unwrap_or(Path::new("/")).to_owned(),
+            state: run.state().to_owned(),
+        }
+    }
+
     /// The run-time directory of the guest it is about.
     ///
     /// # Errors

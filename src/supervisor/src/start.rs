@@ -3,14 +3,19 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Seek};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use store::RunDirectory;
 use sys::lock::{Kind, Lock};
 use sys::process::Program;
 
 use crate::adopt;
-use crate::driver;
+use crate::client::{AskError, Client};
+use crate::driver::{self, Watched};
 use crate::last::Last;
 use crate::launch::{self, Guest, LaunchError, NoFaults};
 use crate::request::{Request, Task, Verdict, run_directory};
@@ -20,6 +25,11 @@ use crate::state::Reason;
 const TASK_FD: i32 = 3;
 const VERDICT_FD: i32 = 4;
 const LOCK_FD: i32 = 5;
+
+/// How long a supervisor may take until it listens.
+const BEGIN_LIMIT: Duration = Duration::from_secs(30);
+/// How often to look whether it does.
+const BEGIN_PAUSE: Duration = Duration::from_millis(10);
 
 /// Why a guest did not start.
 #[derive(Debug, thiserror::Error)]
@@ -68,34 +78,75 @@ pub fn revive(program: &Path, run: &RunDirectory) -> Result<(), StartError> {
     if !run.path().exists() {
         return Ok(());
     }
-    let task = Task::Adopt {
-        name: run.name().to_string(),
-        run: run.path().parent().unwrap_or(Path::new("/")).to_owned(),
-        state: run.state().to_owned(),
-    };
-    match run_supervisor(program, &task, lock)? {
+    match run_supervisor(program, &Task::adopt(run), lock)? {
         Verdict::Started { .. } | Verdict::Gone => Ok(()),
         Verdict::Failed { reason } => Err(StartError::Failed(reason)),
     }
 }
 
+/// Connects to the supervisor of a guest. Where it was killed, another one takes over first; one that
+/// is just beginning is waited for.
+///
+/// # Errors
+/// [`AskError::NotRunning`] where there is no guest any more.
+pub fn reach(program: &Path, run: &RunDirectory) -> Result<Client, AskError> {
+    let deadline = Instant::now() + BEGIN_LIMIT;
+    loop {
+        match Client::connect(run) {
+            Err(AskError::NotRunning) if run.path().exists() && Instant::now() < deadline => {
+                revive(program, run).map_err(|error| AskError::Refused(error.to_string()))?;
+            }
+            connected => return connected,
+        }
+        match Client::connect(run) {
+            // Somebody else has the lock, and does not listen yet or any more.
+            Err(AskError::NotRunning) if run.path().exists() => thread::sleep(BEGIN_PAUSE),
+            connected => return connected,
+        }
+    }
+}
+
 fn run_supervisor(program: &Path, task: &Task, lock: Lock) -> Result<Verdict, StartError> {
-    let task = serde_json::to_vec(task).map_err(io::Error::from)?;
-    let task = sys::fd::memfd_of("task", &task)?;
     let (mut verdict, theirs) = io::pipe()?;
-    let supervisor = Program {
-        argv: ["vdomain", "supervise", &TASK_FD.to_string()].map(OsString::from).to_vec(),
-        executable: Some(program.to_owned()),
-        directory: Some("/".into()),
-        descriptors: vec![(task, TASK_FD), (theirs.into(), VERDICT_FD), (lock.into_fd(), LOCK_FD)],
-        own_session: true,
-        ..Program::default()
-    };
-    supervisor.spawn()?;
+    supervisor(program, task, lock, theirs.into())?.spawn()?;
     let mut answer = Vec::new();
     verdict.read_to_end(&mut answer)?;
     serde_json::from_slice(&answer)
         .map_err(|_| StartError::Failed("the supervisor ended without a word".to_owned()))
+}
+
+/// The supervisor with everything that it is given.
+fn supervisor(program: &Path, task: &Task, lock: Lock, verdict: OwnedFd) -> io::Result<Program> {
+    let task = sys::fd::memfd_of("task", &serde_json::to_vec(task)?)?;
+    Ok(Program {
+        argv: ["vdomain", "supervise", &TASK_FD.to_string()].map(OsString::from).to_vec(),
+        executable: Some(program.to_owned()),
+        directory: Some("/".into()),
+        descriptors: vec![(task, TASK_FD), (verdict, VERDICT_FD), (lock.into_fd(), LOCK_FD)],
+        own_session: true,
+        ..Program::default()
+    })
+}
+
+/// Goes on as another program, which takes the guest over: with the lock, and with QEMU for a child.
+fn reexec(guest: &Guest, program: &Path, lock: Lock) -> io::Result<()> {
+    let nobody = File::options().write(true).open("/dev/null")?;
+    let task = Task::adopt(&guest.resources.run);
+    supervisor(program, &task, lock, nobody.into())?.replace().map(|never| match never {})
+}
+
+/// Whether a file can be executed, as far as can be said without doing it; else why not.
+pub(crate) fn is_program(path: &Path) -> Result<(), String> {
+    let problem = |why: &str| Err(format!("'{}' {why}", path.display()));
+    match path.metadata() {
+        _ if !path.is_absolute() => problem("is not a full path"),
+        Err(error) => problem(&format!("is no program: {}", sys::reason(&error))),
+        Ok(found) if !found.is_file() => problem("is no program: it is not a file"),
+        Ok(found) if found.permissions().mode() & 0o111 == 0 => {
+            problem("is no program: nobody may execute it")
+        }
+        Ok(_) => Ok(()),
+    }
 }
 
 /// Takes the lock of a guest; `None` if somebody supervises it.
@@ -127,9 +178,13 @@ pub fn supervise(task_fd: i32) -> io::Result<()> {
     match sys::runtime::block_on(carry_out(task)) {
         Ok(Some(guest)) => {
             say(verdict, &Verdict::Started { pid: guest.qemu.process().pid() })?;
-            let watched = sys::runtime::block_on(driver::watch(guest));
-            lock.remove(&path)?;
-            watched
+            match sys::runtime::block_on(driver::watch(guest)) {
+                // Another supervisor can take over when this process has ended, which lets go of the
+                // lock.
+                Ok(Watched::Reexec { guest, program }) => reexec(&guest, &program, lock),
+                Ok(Watched::Gone) => lock.remove(&path),
+                Err(error) => Err(error),
+            }
         }
         // Whoever waits for the verdict may start anew at once, so the lock goes first.
         Ok(None) => {

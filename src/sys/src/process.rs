@@ -4,6 +4,9 @@
 //! free number: a descriptor placed on that number would get the report of a failing exec written
 //! into it.
 
+mod replace;
+mod strays;
+
 use std::ffi::{CString, OsString};
 use std::fs::File;
 use std::io::{self, Read};
@@ -20,6 +23,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, WaitOptions};
 
 pub use rustix::process::Signal;
+pub use strays::writing_below;
 
 use crate::{context, invalid};
 
@@ -312,9 +316,11 @@ impl Prepared {
 }
 
 impl Child {
-    /// A process that somebody else started. How it ends will not be known.
+    /// A process that was found. How it ends will be known if it is a child of ours, such as of the
+    /// program that this process was before [`Program::replace`].
     pub fn found(process: Process) -> Self {
-        Self { process, status: None, ours: false }
+        let ours = process.is_child().unwrap_or(false);
+        Self { process, status: None, ours }
     }
 
     /// Whether it has ended; then it is reaped, if it is ours.
@@ -424,15 +430,19 @@ impl Process {
     ///
     /// `NotFound` when it has ended and been reaped.
     pub fn identity(&self) -> io::Result<Identity> {
-        let pid = self.pid();
-        let stat = std::fs::read(format!("/proc/{pid}/stat"))?;
+        Ok(Identity { pid: self.pid(), start_time: self.stat(19)? })
+    }
+
+    /// A number in `/proc/PID/stat`, counted from the state, which is 0.
+    fn stat(&self, field: usize) -> io::Result<u64> {
+        let path = format!("/proc/{}/stat", self.pid());
+        let stat = std::fs::read(&path)?;
         // The second field is the program's name in parentheses and may contain both.
         let after_name = stat.iter().rposition(|byte| *byte == b')').map(|end| &stat[end + 1..]);
-        let start_time = after_name
+        after_name
             .and_then(|fields| std::str::from_utf8(fields).ok())
-            .and_then(|fields| fields.split_whitespace().nth(19)?.parse().ok())
-            .ok_or_else(|| io::Error::other(format!("cannot read /proc/{pid}/stat")))?;
-        Ok(Identity { pid, start_time })
+            .and_then(|fields| fields.split_whitespace().nth(field)?.parse().ok())
+            .ok_or_else(|| io::Error::other(format!("cannot read {path}")))
     }
 
     /// Whether the process has not ended yet; a zombie has.

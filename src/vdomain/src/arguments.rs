@@ -19,7 +19,8 @@ pub(crate) use devices::{
 };
 pub(crate) use domains::{
     AutostartArguments, Console, Create, Destroy, Domstate, Escape, For, List, Mode, One, OneOf,
-    Rename, Reporting, Run, Several, Shutdown, StartArguments, Starting, Wait,
+    Rename, Reporting, Run, RunningOrAll, Several, Shutdown, SomeRunning, StartArguments, Starting,
+    Wait,
 };
 
 pub(crate) use running::{
@@ -151,6 +152,11 @@ pub(crate) enum Command {
     Create(Create),
     /// Run a guest that is not defined, in the foreground; it ends with this command.
     Run(Run),
+    /// See to it that guests have a supervisor, where theirs was killed.
+    Adopt(SomeRunning),
+    /// Have supervisors go on as this version of vdomain, such as after an upgrade. Guests do not
+    /// notice.
+    Reexec(RunningOrAll),
     /// Print what `define` would store.
     Format(Format),
     /// Print what `start` would do; looks, and changes nothing.

@@ -72,6 +72,15 @@ const DOMAIN: &[Method] = &[
     },
     SUBSCRIBE_EVENTS,
     Method {
+        name: "Reexec",
+        kind: Kind::Plain,
+        parameters: &["program"],
+        ask: |parameters| {
+            let program = parameters["program"].as_str().ok_or("program")?.into();
+            Ok(Some(Request::Reexec { program }))
+        },
+    },
+    Method {
         name: "Change",
         kind: Kind::Plain,
         parameters: &["change", "environment"],

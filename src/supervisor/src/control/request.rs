@@ -1,5 +1,7 @@
 //! What others ask of a guest, whatever interface they ask it through.
 
+use std::path::PathBuf;
+
 use serde_json::{Value, json};
 use sys::runtime::{Receiver, Sender};
 
@@ -42,6 +44,11 @@ pub enum Request {
     },
     /// To talk to QEMU.
     AcquireQmp,
+    /// To go on as another version of this program.
+    Reexec {
+        /// The program.
+        program: PathBuf,
+    },
 }
 
 /// What was done about a request.

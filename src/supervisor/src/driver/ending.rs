@@ -29,7 +29,7 @@ const LEFT_LIMIT: Duration = Duration::from_secs(2);
 /// How long what a QEMU that has ended said may be on its way.
 const LAST_WORDS_LIMIT: Duration = Duration::from_secs(1);
 /// How long somebody may take to read the last reply.
-const LAST_REPLY_LIMIT: Duration = Duration::from_secs(1);
+pub(super) const LAST_REPLY_LIMIT: Duration = Duration::from_secs(1);
 /// How much of what QEMU said is kept when it crashes, in lines.
 const LAST_LINES: usize = 5;
 

@@ -19,6 +19,7 @@ use std::collections::VecDeque;
 use std::future::pending;
 use std::io;
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use qmp::{Event, Notice};
@@ -28,6 +29,7 @@ use sys::runtime::{self, Descriptor};
 use crate::change::{self, Changes};
 use crate::control::{Answer, Asked, Problem, Request};
 use crate::launch::Guest;
+use crate::start;
 use crate::state::{GuestState, Reason, from_run_state};
 use ending::Ending;
 use lifecycle::{Due, due_in};
@@ -54,18 +56,39 @@ enum Wakeup {
     Waited,
 }
 
-/// Watches over a guest until it is gone and everything of it is cleared away.
+/// Why nobody watches over a guest any more.
+#[derive(Debug)]
+pub enum Watched {
+    /// It is gone, and everything of it is cleared away.
+    Gone,
+    /// Another program is to do that.
+    Reexec {
+        /// The guest, of which nothing may be dropped.
+        guest: Box<Guest>,
+        /// The program.
+        program: PathBuf,
+    },
+}
+
+/// Watches over a guest until it is gone and everything of it is cleared away, or until another
+/// program is to do that.
 ///
 /// # Errors
 /// QEMU's process cannot be watched.
 ///
 /// # Cancel safety
 /// Not to be dropped: the guest would go on without a supervisor.
-pub async fn watch(mut guest: Guest) -> io::Result<()> {
+pub async fn watch(mut guest: Guest) -> io::Result<Watched> {
     let changes = Changes::resume(&mut guest).await;
     let mut watch = Watch::new(guest, changes)?;
     loop {
         watch.go_on().await;
+        if let Some((asked, program)) = watch.reexec.take() {
+            watch.guest.control.close().await;
+            let reply = asked.answer_and_wait(Ok(Answer::done()));
+            runtime::within(ending::LAST_REPLY_LIMIT, reply).await;
+            return Ok(Watched::Reexec { guest: Box::new(watch.guest), program });
+        }
         match watch.wait().await {
             Wakeup::Asked(asked) => watch.take_up(asked),
             Wakeup::Qmp(Notice::Event(event)) => watch.take_in(&event),
@@ -82,7 +105,7 @@ pub async fn watch(mut guest: Guest) -> io::Result<()> {
         }
     }
     watch.clear_away().await;
-    Ok(())
+    Ok(Watched::Gone)
 }
 
 /// A guest that is watched over.
@@ -111,6 +134,8 @@ struct Watch {
     /// Whether somebody wanted it to end.
     ended_by_request: bool,
     subscribers: Subscribers,
+    /// Which program is to watch over the guest from here on, and who wants that.
+    reexec: Option<(Asked, PathBuf)>,
     /// Changes of its devices that are under way.
     changes: Changes,
     /// Events that may say something about them, and were not looked at yet.
@@ -134,6 +159,7 @@ impl Watch {
             ending: None,
             ended_by_request: false,
             subscribers: Subscribers::default(),
+            reexec: None,
             changes,
             about_devices: VecDeque::new(),
             guest,
@@ -191,7 +217,7 @@ impl Watch {
     /// Begins the next piece of work, if nothing is under way: what has happened goes before what is
     /// asked for.
     async fn go_on(&mut self) {
-        while self.work.is_none() && self.ending.is_none() {
+        while self.work.is_none() && self.ending.is_none() && self.reexec.is_none() {
             if let Some(event) = self.about_devices.pop_front() {
                 self.change(async |changes, guest| changes.take_in(&event, guest).await).await;
             } else if !self.state_is_known {
@@ -294,6 +320,14 @@ impl Watch {
             (Request::QueryStatus, _) => {
                 let status = work::command(client, "query-status");
                 return self.begin(Work::new(status).then(Then::TellStatus(asked)));
+            }
+            (Request::Reexec { program }, _) => {
+                let program = program.clone();
+                match start::is_program(&program) {
+                    Ok(()) => self.reexec = Some((asked, program)),
+                    Err(reason) => asked.answer(Err(Problem::Refused(reason))),
+                }
+                return;
             }
             _ => return asked.answer(Err(Problem::WrongState(state))),
         };

@@ -13,7 +13,7 @@ use supervisor::state::Reason;
 use supervisor::varlink::{Call, Connection, Reply};
 use supervisor::{Client, Last, Request, driver};
 use sys::process::{Process, Signal};
-use sys::runtime::{Socket, block_on, within};
+use sys::runtime::{self, Socket, block_on, within};
 use tempfile::TempDir;
 
 use crate::machine::{qemu_binary, request};
@@ -25,7 +25,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 pub(crate) struct Watched {
     home: TempDir,
     pub(crate) run: RunDirectory,
-    watcher: JoinHandle<std::io::Result<()>>,
+    watcher: JoinHandle<std::io::Result<driver::Watched>>,
 }
 
 impl Watched {
@@ -306,4 +306,102 @@ fn a_reset_is_none_elsewhere() {
     client.call("Reset", json!({})).unwrap();
     assert_eq!(client.state().unwrap().0, "running");
     guest.destroy();
+}
+
+#[test]
+fn guests_start_pause_resume_and_end_as_systemd_tries_it() {
+    for cycle in 0..5 {
+        let Some(guest) = Watched::start(&format!("cycle{cycle}")) else { return };
+        block_on(async {
+            let mut machine = guest.connection().await;
+            for _ in 0..3 {
+                for (method, running) in [("Pause", false), ("Resume", true)] {
+                    let method = format!("io.systemd.MachineInstance.{method}");
+                    assert_eq!(call(&mut machine, &method).await, Reply::done(json!({})));
+                    let described = call(&mut machine, "io.systemd.MachineInstance.Describe").await;
+                    assert_eq!(described.parameters["running"], running);
+                }
+            }
+        });
+        guest.destroy();
+    }
+}
+
+#[test]
+fn several_clients_steer_one_guest_at_once() {
+    let Some(guest) = Watched::start("steered") else { return };
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                block_on(async {
+                    let mut client = guest.connection().await;
+                    let mut events = guest.connection().await;
+                    subscribe(&mut events, "org.vdomain.Domain", json!(null)).await;
+                    for _ in 0..20 {
+                        for method in ["Pause", "Describe", "Resume", "Describe"] {
+                            let method = format!("io.systemd.MachineInstance.{method}");
+                            assert_eq!(call(&mut client, &method).await.error, None);
+                        }
+                    }
+                    // What one has done is seen by all, in the same order and without a gap.
+                    let first = receive(&mut events).await.parameters["sequence"].as_u64().unwrap();
+                    for sequence in first + 1..first + 10 {
+                        assert_eq!(receive(&mut events).await.parameters["sequence"], sequence);
+                    }
+                });
+            });
+        }
+    });
+    assert_eq!(guest.client().state().unwrap().0, "running");
+    guest.destroy();
+}
+
+#[test]
+fn a_reader_misses_nothing_of_a_storm() {
+    let Some(guest) = Watched::start("storm") else { return };
+    let (qemu, _events) = guest.client().qmp().unwrap();
+    block_on(async {
+        let mut events = guest.connection().await;
+        subscribe(&mut events, "org.vdomain.Domain", json!(null)).await;
+        let storm = async {
+            for _ in 0..5_000 {
+                for command in ["cont", "stop"] {
+                    qemu.execute(command, &Value::Null).await.unwrap();
+                }
+            }
+        };
+        let read = async {
+            for sequence in 1..=10_000_u64 {
+                let told = receive(&mut events).await.parameters;
+                assert_eq!(told["sequence"], sequence);
+                assert_eq!(told["event"], if sequence % 2 == 1 { "RESUME" } else { "STOP" });
+            }
+        };
+        runtime::zip(storm, read).await;
+    });
+    guest.destroy();
+}
+
+#[test]
+fn what_others_share_is_there_after_another_supervisor_takes_over() {
+    let Some(guest) = Watched::start("sets") else { return };
+    let (first, _) = guest.client().qmp().unwrap();
+    let sets = |client: qmp::Client| {
+        block_on(async move { client.execute("query-fdsets", &Value::Null).await.unwrap() })
+    };
+    let before = sets(first);
+    assert_eq!(before.as_array().unwrap().len(), 1);
+    let program = json!({ "program": "/bin/true" });
+    guest.client().call("Reexec", program).unwrap();
+    let Ok(driver::Watched::Reexec { guest: given_up, .. }) = guest.watcher.join().unwrap() else {
+        panic!("the guest is given up, and not gone")
+    };
+    drop(given_up);
+
+    let adopted = block_on(supervisor::adopt::adopt(guest.run.clone())).unwrap().unwrap();
+
+    assert!(adopted.adopted);
+    assert_eq!(sets(adopted.client.clone()), before);
+    let watcher = thread::spawn(|| block_on(driver::watch(adopted)));
+    Watched { home: guest.home, run: guest.run, watcher }.destroy();
 }

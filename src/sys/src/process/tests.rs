@@ -184,3 +184,22 @@ fn when_a_process_started_is_known() {
     assert!((before - 2..=now() + 2).contains(&started), "{started}");
     child.wait().unwrap();
 }
+
+#[test]
+fn a_process_is_found_by_where_it_writes() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = std::fs::File::create(directory.path().join("log")).unwrap();
+    let (reader, _writer) = io::pipe().unwrap();
+    let argv = ["/bin/sh", "-c", "read line"].map(Into::into).to_vec();
+    let descriptors = vec![(reader.into(), 0), (log.into(), 2)];
+    let mut child = Program { argv, descriptors, ..Program::default() }.spawn().unwrap();
+
+    let found = writing_below(directory.path()).unwrap();
+    let elsewhere = writing_below(tempfile::tempdir().unwrap().path()).unwrap();
+
+    assert_eq!(found.iter().map(Process::pid).collect::<Vec<_>>(), [child.process().pid()]);
+    assert!(found[0].is_child().unwrap());
+    assert!(elsewhere.is_empty());
+    child.process().kill(Signal::KILL).unwrap();
+    child.wait().unwrap();
+}

@@ -162,6 +162,30 @@ pub(crate) struct Run {
     pub(crate) reading: Reading,
 }
 
+/// Some domains that run, or all of them.
+#[derive(Debug, Args)]
+pub(crate) struct SomeRunning {
+    /// Their names, UUIDs, or the numbers that `list` shows; all that run, if none is given.
+    #[arg(value_name = "DOMAIN", add = ArgValueCompleter::new(completion::domains))]
+    pub(crate) names: Vec<String>,
+}
+
+/// Some domains that run, or all of them where that is said.
+#[derive(Debug, Args)]
+pub(crate) struct RunningOrAll {
+    /// Their names, UUIDs, or the numbers that `list` shows.
+    #[arg(
+        value_name = "DOMAIN",
+        required_unless_present = "all",
+        conflicts_with = "all",
+        add = ArgValueCompleter::new(completion::domains)
+    )]
+    pub(crate) names: Vec<String>,
+    /// All domains that run.
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
 /// A domain and a form of output.
 #[derive(Debug, Args)]
 pub(crate) struct Reporting {

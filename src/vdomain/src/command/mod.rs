@@ -30,6 +30,7 @@ mod send_key;
 mod shutdown;
 mod start;
 pub(crate) mod supervise;
+mod supervision;
 mod undefine;
 mod validate;
 mod vcpuinfo;
@@ -112,6 +113,8 @@ pub(crate) fn run(
         Command::Create(arguments) => run::create(&arguments, environment, output),
         Command::Run(arguments) => run::run(&arguments, environment, output),
         Command::Console(arguments) => console::run(&arguments, environment, output),
+        Command::Adopt(some) => supervision::adopt(&some, environment, output),
+        Command::Reexec(some) => supervision::reexec(&some, environment, output),
         Command::Format(arguments) => format::run(&arguments, environment, output),
         Command::Plan(arguments) => plan::run(&arguments, environment, output),
         Command::Validate(arguments) => validate::run(&arguments, environment, output),
@@ -128,28 +131,27 @@ const FOREVER: Duration = Duration::from_secs(u32::MAX as u64);
 /// How often to look whether a supervisor has cleared everything away.
 const CLEARING_PAUSE: Duration = Duration::from_millis(10);
 
+/// How often a supervisor that ends before it replies is asked again: the one that takes over may end
+/// with its guest, and then the next says so.
+const ATTEMPTS: usize = 4;
+
 /// Asks the supervisor of a guest. One that was killed before it replied is asked again by way of the
 /// one that takes over: nothing that can be asked does harm when it is done twice.
 pub(crate) fn ask<T>(
     run: &RunDirectory,
     question: impl Fn(Client) -> Result<T, AskError>,
 ) -> Result<T, AskError> {
-    match connect(run).and_then(&question) {
-        Err(AskError::Died) => connect(run).and_then(&question),
-        asked => asked,
+    let mut asked = connect(run).and_then(&question);
+    for _ in 1..ATTEMPTS {
+        let Err(AskError::Died) = asked else { break };
+        asked = connect(run).and_then(&question);
     }
+    asked
 }
 
-/// Connects to the supervisor of a guest. Where it was killed, another one takes over first.
+/// Connects to the supervisor of a guest; there is one as long as there is a guest.
 fn connect(run: &RunDirectory) -> Result<Client, AskError> {
-    match Client::connect(run) {
-        Err(AskError::NotRunning) if run.path().exists() => {
-            supervisor::revive(Path::new(THIS_PROGRAM), run)
-                .map_err(|error| AskError::Refused(error.to_string()))?;
-            Client::connect(run)
-        }
-        connected => connected,
-    }
+    supervisor::reach(Path::new(THIS_PROGRAM), run)
 }
 
 /// Waits until nothing of a guest is left; `false` if it is there still at the deadline. A supervisor

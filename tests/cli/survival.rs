@@ -1,0 +1,363 @@
+//! Guests outlive those who watch over them, whenever these die; and whatever is left of them then is
+//! what somebody said, and nothing else. The guests have no disk and do nothing.
+
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use pretty_assertions::assert_eq;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::common::Home;
+use crate::document;
+
+/// Longer than anything takes.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Numbers that look random, the same ones each time.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
+}
+
+/// What one guest is made of.
+struct Seen<'a> {
+    home: &'a Home,
+    name: &'a str,
+}
+
+impl Seen<'_> {
+    fn state(&self) -> String {
+        self.home.vdomain(&["domstate", self.name]).done().out.trim_end().to_owned()
+    }
+
+    fn run(&self) -> PathBuf {
+        self.home.path("home/run").join(self.name)
+    }
+
+    fn qemu(&self) -> Option<u32> {
+        let status = fs::read(self.run().join("status.json")).ok()?;
+        let status: Value = serde_json::from_slice(&status).unwrap();
+        Some(status["qemu"]["pid"].as_u64()? as u32)
+    }
+
+    /// The processes that hold the guest's lock or have its name on their command line.
+    fn supervisors(&self) -> Vec<u32> {
+        let lock = self.home.path("home/run").join(format!(".{}.lock", self.name));
+        processes(|process| {
+            let descriptors = fs::read_dir(process.join("fd")).ok()?;
+            let targets = descriptors.flatten().filter_map(|fd| fs::read_link(fd.path()).ok());
+            let line = fs::read(process.join("cmdline")).ok()?;
+            let supervises = line.windows(10).any(|word| word == b"\0supervise");
+            (supervises && targets.into_iter().any(|target| target == lock)).then_some(())
+        })
+    }
+
+    fn qemus(&self) -> Vec<u32> {
+        let name = format!("guest={},", self.name);
+        processes(|process| {
+            let line = fs::read(process.join("cmdline")).ok()?;
+            let environment = fs::read_link(process.join("cwd")).ok()?;
+            let is_ours = environment.starts_with(self.home.path(""));
+            (is_ours && String::from_utf8_lossy(&line).contains(&name)).then_some(())
+        })
+    }
+
+    /// Ends whoever supervises the guest, without a chance to clear anything away.
+    fn kill_supervisors(&self) -> usize {
+        let supervisors = self.supervisors();
+        supervisors.iter().for_each(|process| kill(*process));
+        supervisors.len()
+    }
+
+    /// Nothing of the guest is left.
+    #[track_caller]
+    fn is_gone(&self) {
+        assert_eq!(self.state(), "shut off");
+        assert_eq!(self.qemus(), Vec::<u32>::new(), "no QEMU is left");
+        // It has replied, and ends.
+        eventually("the supervisor has ended", || self.supervisors().is_empty());
+        assert!(!self.run().exists());
+    }
+}
+
+/// The processes of which something is true.
+fn processes(is: impl Fn(PathBuf) -> Option<()>) -> Vec<u32> {
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    numbers.filter(|number| is(PathBuf::from(format!("/proc/{number}"))).is_some()).collect()
+}
+
+fn kill(process: u32) {
+    let process = Pid::from_raw(process.try_into().unwrap()).unwrap();
+    // It may have ended by itself just now.
+    let _ = kill_process(process, Signal::KILL);
+}
+
+/// Runs the program without waiting for it.
+fn begin(home: &Home, arguments: &[&str]) -> Child {
+    let mut command = home.command(arguments);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+/// Waits until something is so.
+#[track_caller]
+fn eventually(what: &str, is: impl Fn() -> bool) {
+    let deadline = Instant::now() + LIMIT;
+    while !is() {
+        assert!(Instant::now() < deadline, "it never came that {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_guest_survives_every_kill_of_its_supervisor_in_the_right_state() {
+    let Some(home) = Home::with_qemu() else { return };
+    home.define(&document("survivor", ""));
+    home.vdomain(&["start", "--paused", "survivor"]).done();
+    let guest = Seen { home: &home, name: "survivor" };
+    let qemu = guest.qemu();
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    for round in 0..20 {
+        let (command, after) = [("resume", "running"), ("suspend", "paused")][round % 2];
+        let mut asking = begin(&home, &[command, "survivor"]);
+        thread::sleep(Duration::from_micros(random.below(15_000)));
+        guest.kill_supervisors();
+        // The command asks the next supervisor again.
+        assert!(asking.wait().unwrap().success(), "round {round}");
+
+        assert_eq!(guest.state(), after, "round {round}");
+        assert_eq!(guest.qemu(), qemu, "round {round}");
+        assert_eq!(guest.supervisors().len(), 1, "round {round}");
+    }
+    guest.home.vdomain(&["destroy", "survivor"]).done();
+    guest.is_gone();
+}
+
+#[test]
+fn a_start_whose_supervisor_is_killed_is_a_start_or_none() {
+    let Some(home) = Home::with_qemu() else { return };
+    home.define(&document("started", ""));
+    let guest = Seen { home: &home, name: "started" };
+    let mut random = Random(0x2545_f491_4f6c_dd1d);
+    for round in 0..8 {
+        let mut start = begin(&home, &["start", "--paused", "started"]);
+        eventually("there is a supervisor", || !guest.supervisors().is_empty());
+        thread::sleep(Duration::from_millis(random.below(400)));
+        guest.kill_supervisors();
+        let started = start.wait().unwrap().success();
+
+        let state = guest.state();
+        assert!(state == "paused" || (!started && state == "shut off"), "round {round}: {state}");
+        match state.as_str() {
+            "paused" => assert_eq!(guest.qemus().len(), 1, "round {round}"),
+            _ => guest.is_gone(),
+        }
+        if state == "paused" {
+            home.vdomain(&["destroy", "started"]).done();
+        }
+        guest.is_gone();
+    }
+}
+
+#[test]
+fn a_destroy_whose_supervisor_is_killed_is_completed_by_the_next() {
+    let Some(home) = Home::with_qemu() else { return };
+    home.define(&document("destroyed", ""));
+    let guest = Seen { home: &home, name: "destroyed" };
+    let mut random = Random(0xda94_2042_e4dd_58b5);
+    for _ in 0..6 {
+        home.vdomain(&["start", "--paused", "destroyed"]).done();
+        let mut destroy = begin(&home, &["destroy", "destroyed"]);
+        thread::sleep(Duration::from_micros(random.below(20_000)));
+        guest.kill_supervisors();
+        // Whether the next supervisor found a guest to end, or none.
+        assert!([Some(0), Some(4)].contains(&destroy.wait().unwrap().code()));
+        guest.is_gone();
+    }
+}
+
+#[test]
+fn several_who_ask_at_once_get_one_supervisor_and_the_same_answer() {
+    let Some(home) = Home::with_qemu() else { return };
+    home.define(&document("asked", ""));
+    home.vdomain(&["start", "--paused", "asked"]).done();
+    let guest = Seen { home: &home, name: "asked" };
+    for _ in 0..3 {
+        guest.kill_supervisors();
+        let states = thread::scope(|scope| {
+            let asking: Vec<_> = (0..6).map(|_| scope.spawn(|| guest.state())).collect();
+            asking.into_iter().map(|asking| asking.join().unwrap()).collect::<Vec<_>>()
+        });
+        assert_eq!(states, ["paused"; 6]);
+        assert_eq!(guest.supervisors().len(), 1);
+    }
+}
+
+#[test]
+fn a_supervisor_goes_on_as_another_version_and_keeps_its_child() {
+    let Some(home) = Home::with_qemu() else { return };
+    home.define(&document("upgraded", ""));
+    home.vdomain(&["start", "--paused", "upgraded"]).done();
+    let guest = Seen { home: &home, name: "upgraded" };
+    let (supervisors, qemu) = (guest.supervisors(), guest.qemu().unwrap());
+    let other = home.path("vdomain-of-tomorrow");
+    fs::copy(env!("CARGO_BIN_EXE_vdomain"), &other).unwrap();
+
+    let mut reexec = Command::new(&other);
+    reexec.args(["reexec", "--all"]);
+    home.inside(&mut reexec);
+    let said = crate::common::run(reexec).done();
+
+    assert!(said.err.contains("Domain 'upgraded' is supervised by process"), "{}", said.err);
+    assert_eq!(guest.supervisors(), supervisors, "it is the same process");
+    let executable = fs::read_link(format!("/proc/{}/exe", supervisors[0])).unwrap();
+    assert_eq!(executable, other);
+    assert_eq!(guest.qemu(), Some(qemu));
+    assert_eq!(guest.state(), "paused");
+    home.vdomain(&["resume", "upgraded"]).done();
+    // Only its parent can know how a process ends.
+    kill(qemu);
+    eventually("the guest is gone", || !guest.run().exists());
+    guest.is_gone();
+    let last = home.vdomain(&["domstate", "--json", "upgraded"]).done().out;
+    let last: Value = serde_json::from_str(&last).unwrap();
+    assert_eq!(
+        (&last["reason"], &last["last"]["exit"]),
+        (&"crashed".into(), &"signal: 9 (SIGKILL)".into())
+    );
+}
+
+#[test]
+fn what_cannot_go_on_is_not_tried() {
+    let Some(home) = Home::with_qemu() else { return };
+    home.define(&document("stays", ""));
+    home.vdomain(&["start", "--paused", "stays"]).done();
+    let guest = Seen { home: &home, name: "stays" };
+    let supervisors = guest.supervisors();
+    let call = |program: &str| {
+        use std::os::unix::net::UnixStream;
+        let mut socket = UnixStream::connect(guest.run().join("control")).unwrap();
+        let call = format!(
+            "{{\"method\":\"org.vdomain.Domain.Reexec\",\"parameters\":{{\"program\":\"{program}\"}}}}\0"
+        );
+        socket.write_all(call.as_bytes()).unwrap();
+        let mut reply = [0; 4096];
+        let count = std::io::Read::read(&mut socket, &mut reply).unwrap();
+        String::from_utf8_lossy(&reply[..count]).into_owned()
+    };
+    for program in ["vdomain", "/no/such/program", "/etc/passwd", "/etc"] {
+        assert!(call(program).contains("org.vdomain.Domain.Refused"), "{program}");
+    }
+    assert_eq!(guest.supervisors(), supervisors);
+    assert_eq!(guest.state(), "paused");
+}
+
+#[test]
+fn adopt_finds_what_has_no_supervisor_and_clears_away_what_has_ended() {
+    let Some(home) = Home::with_qemu() else { return };
+    for name in ["orphan", "corpse"] {
+        home.define(&document(name, ""));
+        home.vdomain(&["start", "--paused", name]).done();
+    }
+    let (orphan, corpse) =
+        (Seen { home: &home, name: "orphan" }, Seen { home: &home, name: "corpse" });
+    orphan.kill_supervisors();
+    corpse.kill_supervisors();
+    kill(corpse.qemu().unwrap());
+    assert!(corpse.run().join("control").exists(), "a stale socket is left");
+
+    let said = home.vdomain(&["adopt"]).done().err;
+
+    assert!(said.contains("Domain 'orphan' is supervised by process"), "{said}");
+    assert!(said.contains("Domain 'corpse' is not running"), "{said}");
+    assert_eq!(orphan.supervisors().len(), 1);
+    corpse.is_gone();
+    home.vdomain(&["start", "--paused", "corpse"]).done();
+    assert_eq!(corpse.state(), "paused");
+}
+
+#[test]
+fn without_its_run_time_directory_nothing_runs_and_everything_starts() {
+    let Some(home) = Home::with_qemu() else { return };
+    home.define(&document("rebooted", ""));
+    let guest = Seen { home: &home, name: "rebooted" };
+    // As after a crash of the host that kept its files: nothing that they name is there.
+    home.vdomain(&["start", "--paused", "rebooted"]).done();
+    let qemu = guest.qemu().unwrap();
+    let kept = home.path("kept");
+    assert!(
+        Command::new("cp")
+            .args(["-a", "--"])
+            .arg(guest.run())
+            .arg(&kept)
+            .status()
+            .unwrap()
+            .success()
+    );
+    home.vdomain(&["destroy", "rebooted"]).done();
+    fs::rename(&kept, guest.run()).unwrap();
+
+    guest.is_gone();
+    assert!(!guest.qemus().contains(&qemu));
+    fs::remove_dir_all(home.path("home/run")).unwrap();
+    guest.is_gone();
+    home.vdomain(&["start", "--paused", "rebooted"]).done();
+    assert_eq!(guest.state(), "paused");
+}
+
+#[test]
+fn twenty_guests_start_at_once_are_controlled_and_gone() {
+    let Some(home) = Home::with_qemu() else { return };
+    let names: Vec<String> = (0..20).map(|number| format!("many{number}")).collect();
+    for name in &names {
+        home.define(&document(name, ""));
+    }
+    let all = |command: &[&str]| {
+        let mut words = command.to_vec();
+        words.extend(names.iter().map(String::as_str));
+        home.vdomain(&words).done()
+    };
+    all(&["start", "--paused"]);
+    let states = || {
+        let list: Value =
+            serde_json::from_str(&home.vdomain(&["list", "--json"]).done().out).unwrap();
+        let states = list.as_array().unwrap().iter();
+        states.map(|guest| guest["state"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(states(), ["paused"; 20]);
+    all(&["resume"]);
+    assert_eq!(states(), ["running"; 20]);
+    all(&["suspend"]);
+    // One that does not answer holds up no other.
+    let stuck = Seen { home: &home, name: "many7" };
+    let [supervisor] = stuck.supervisors()[..] else { panic!("many7 has one supervisor") };
+    let supervisor = Pid::from_raw(supervisor.try_into().unwrap()).unwrap();
+    kill_process(supervisor, Signal::STOP).unwrap();
+    let mut stopping = begin(&home, &{
+        let mut words = vec!["destroy"];
+        words.extend(names.iter().map(String::as_str));
+        words
+    });
+    let others = names.iter().filter(|name| *name != "many7");
+    for name in others {
+        let run = home.path("home/run").join(name);
+        eventually("the others are gone", || !run.exists());
+    }
+    assert!(stuck.run().exists());
+    kill_process(supervisor, Signal::CONT).unwrap();
+    assert!(stopping.wait().unwrap().success());
+    for name in &names {
+        Seen { home: &home, name }.is_gone();
+    }
+}
