@@ -86,6 +86,7 @@ fn what_only_a_running_guest_knows_is_refused() {
         &["inject-nmi", "web"],
         &["reset", "web"],
         &["event", "web"],
+        &["qmp", "web"],
         &["guestinfo", "web"],
         &["domhostname", "web"],
         &["qemu-monitor-command", "web", "query-status"],

@@ -1,7 +1,7 @@
 //! What a running guest is asked: statistics, its screen and keyboard, its agent, what happens to it.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Stdio};
 
 use pretty_assertions::assert_eq;
@@ -125,6 +125,17 @@ fn screen_and_keys(home: &Home) {
 
     let status = json(home, &["qemu-monitor-command", "asked", "query-status"]);
     assert_eq!(status["return"]["status"], "running");
+    let mut qmp = home.command(&["qmp", "asked"]);
+    let mut qmp = qmp.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let lines = b"query-status\nqom-get path=/machine property=type\n";
+    qmp.stdin.take().unwrap().write_all(lines).unwrap();
+    let said = qmp.wait_with_output().unwrap();
+    let values: Vec<Value> = serde_json::Deserializer::from_slice(&said.stdout)
+        .into_iter()
+        .map(Result::unwrap)
+        .collect();
+    assert_eq!(values[0]["status"], "running");
+    assert!(values[1].as_str().unwrap().starts_with("pc-q35"), "{values:?}");
     let text = home.vdomain(&["qemu-monitor-command", "--hmp", "asked", "info", "status"]).done();
     assert!(text.out.contains("VM status: running"), "{}", text.out);
 }

@@ -11,3 +11,6 @@ pub mod interfaces;
 pub mod keys;
 pub mod screenshot;
 pub mod statistics;
+
+#[cfg(test)]
+mod real_agent;

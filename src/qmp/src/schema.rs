@@ -166,6 +166,14 @@ impl<'a> Type<'a> {
         }
     }
 
+    /// The names of an object's members, without those of its variants, in QEMU's order.
+    pub fn members(&self) -> Vec<&'a str> {
+        match &self.entry.kind {
+            Kind::Object { members, .. } => members.iter().map(|member| member.name).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// The further members of an object whose tag has this value.
     pub fn variant(&self, case: &str) -> Option<Type<'a>> {
         match &self.entry.kind {

@@ -141,6 +141,8 @@ pub(crate) enum Command {
     /// Give the agent in a guest a command.
     #[command(name = "qemu-agent-command")]
     TellAgent(AgentCommand),
+    /// Talk to the QEMU of a guest; as many as like can at once.
+    Qmp(One),
     /// Give the QEMU of a guest a command.
     #[command(name = "qemu-monitor-command")]
     TellQemu(MonitorCommand),

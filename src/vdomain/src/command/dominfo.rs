@@ -1,7 +1,7 @@
 //! `dominfo`: print what there is to know about a domain.
 
 use serde_json::{Map, Value};
-use store::Definitions;
+use store::{Definitions, Name};
 use supervisor::status::Status;
 
 use crate::arguments::Reporting;
@@ -10,6 +10,7 @@ use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::running::Guest;
 
 pub(super) fn run(
     arguments: &Reporting,
@@ -29,6 +30,8 @@ pub(super) fn run(
     let vcpus = vcpu.map_or(1, |vcpu| vcpu.current.unwrap_or(vcpu.maximum));
     let memory = domain.memory.as_ref().map_or(0, |memory| memory.size.0);
     let used = domain.current_memory.map_or(memory, |current| current.0);
+    // A guest that ends meanwhile had what its document says.
+    let used = id.and_then(|_| balloon(&name, environment)).unwrap_or(used);
     let mut info = Info::default();
     info.add("Id", "id", id.map_or("-".into(), |id| id.to_string()), id.into());
     info.text("Name", "name", name.as_str());
@@ -52,6 +55,13 @@ pub(super) fn run(
         output.text(&info.text)?;
     }
     Ok(Exit::Done)
+}
+
+/// What the balloon leaves a running guest, in KiB; `None` where nobody can tell.
+fn balloon(name: &Name, environment: &Environment) -> Option<u64> {
+    let guest = Guest::connect(name, environment).ok()?;
+    let answer = guest.execute("query-balloon", &Value::Null).ok()?;
+    Some(answer["actual"].as_u64()? / 1024)
 }
 
 /// Lines for people and members for programs, which say the same.

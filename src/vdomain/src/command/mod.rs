@@ -24,6 +24,7 @@ mod identity;
 mod list;
 mod monitor;
 mod plan;
+mod qmp;
 mod run;
 mod screenshot;
 mod send_key;
@@ -108,6 +109,7 @@ pub(crate) fn run(
             agent::set_user_password(&arguments, environment, output)
         }
         Command::TellAgent(arguments) => agent::command(&arguments, environment, output),
+        Command::Qmp(one) => qmp::run(&one, environment, output),
         Command::TellQemu(arguments) => monitor::command(&arguments, environment, output),
         Command::QemuMonitorEvent(arguments) => event::run(&arguments, true, environment, output),
         Command::Create(arguments) => run::create(&arguments, environment, output),
