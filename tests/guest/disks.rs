@@ -9,7 +9,7 @@ use std::process::Command;
 use pretty_assertions::assert_eq;
 
 use crate::common::{Home, not_tested, run};
-use crate::machine::{disk, document, home, is_root, runs};
+use crate::machine::{disk, document, home, is_root, runs, stays};
 use crate::running::Console;
 
 const MIB: usize = 1 << 20;
@@ -242,4 +242,31 @@ fn a_block_device_holds_raw_and_qcow2_images() {
     assert!(line(&said, "vdb").contains("size=8388608"), "{said}");
     assert!(content(&home, &raw.0, "raw").starts_with(b"vda\n"));
     assert!(content(&home, &qcow2.0, "qcow2").starts_with(b"vdb\n"));
+}
+
+#[test]
+fn two_guests_run_on_one_image_and_keep_nothing() {
+    let Some(home) = home() else { return };
+    let base = image(&home, "base.img", "raw");
+    write_mib(&base, "raw", 0, b'b');
+    let top = overlay(&home, "top.qcow2", &base, "raw");
+    let before = (fs::read(&base).unwrap(), fs::read(&top).unwrap());
+    let disks = disk(&top, "qcow2", "vda", "");
+    let start = |name: &'static str| {
+        let script =
+            format!("head -c 3 /dev/vda; fill /dev/vda 1 {name}; sync; head -c 3 /dev/vda");
+        home.define(&document(name, &stays(&script), &disks));
+        Console::started_with(&home, name, &["--ephemeral"])
+    };
+
+    let mut one = start("one");
+    assert_eq!(one.script(), "bbbone\n");
+    let mut two = start("two");
+    assert_eq!(two.script(), "bbbtwo\n");
+    for console in [&mut one, &mut two] {
+        console.types("poweroff -f");
+        console.end();
+    }
+
+    assert_eq!((fs::read(&base).unwrap(), fs::read(&top).unwrap()), before);
 }

@@ -33,6 +33,11 @@ impl<'a> Console<'a> {
         Self::of(home, name, &["start", name, "--console"])
     }
 
+    /// Starts a guest with further options, and connects to its console.
+    pub(crate) fn started_with(home: &'a Home, name: &str, options: &[&str]) -> Self {
+        Self::of(home, name, &[&["start", name, "--console"], options].concat())
+    }
+
     /// Connects to the console of a guest that runs.
     pub(crate) fn attach(home: &'a Home, name: &str) -> Self {
         Self::of(home, name, &["console", name])

@@ -6,11 +6,15 @@ use std::time::Duration;
 
 use host::late::LateValues;
 use qemu::plan::Command;
-use qmp::Client;
-use serde_json::Value;
+use qmp::{Client, ErrorClass};
+use serde_json::{Value, json};
+use sys::runtime;
 
 /// How long QEMU may take to answer one command.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long to wait before a job is looked at again.
+const JOB_PAUSE: Duration = Duration::from_millis(2);
 
 /// Why not all commands were carried out.
 #[derive(Debug)]
@@ -30,7 +34,7 @@ pub(crate) enum ExchangeError {
 }
 
 /// Sends commands with the descriptors that go along, and waits for all answers, which are in the
-/// order of the commands.
+/// order of the commands. Those behind one that makes an image wait until it is made.
 ///
 /// # Errors
 /// See [`ExchangeError`].
@@ -38,6 +42,81 @@ pub(crate) enum ExchangeError {
 /// # Cancel safety
 /// Dropped while waiting, the commands are carried out all the same.
 pub(crate) async fn exchange(
+    client: &Client,
+    commands: &[Command],
+    late: &LateValues,
+    fds: &mut BTreeMap<String, OwnedFd>,
+) -> Result<Vec<Value>, ExchangeError> {
+    let mut answers = Vec::with_capacity(commands.len());
+    let mut rest = commands;
+    while let Some(at) = rest.iter().position(|command| command.execute == "blockdev-create") {
+        let (now, then) = rest.split_at(at + 1);
+        let before = answers.len();
+        let sent = at_once(client, now, late, fds).await;
+        answers.extend(sent.map_err(|error| error.after(before))?);
+        let made = made(client, now[at].arguments["job-id"].as_str().unwrap_or_default()).await;
+        made.map_err(|error| ExchangeError::Refused {
+            at: before + at,
+            error,
+            done: (0..before + at).collect(),
+        })?;
+        rest = then;
+    }
+    let before = answers.len();
+    let sent = at_once(client, rest, late, fds).await;
+    answers.extend(sent.map_err(|error| error.after(before))?);
+    Ok(answers)
+}
+
+impl ExchangeError {
+    /// The same among commands of which so many came before.
+    pub(crate) fn after(self, before: usize) -> Self {
+        match self {
+            Self::Refused { at, error, done } => Self::Refused {
+                at: at + before,
+                error,
+                done: (0..before).chain(done.into_iter().map(|at| at + before)).collect(),
+            },
+            other => other,
+        }
+    }
+}
+
+/// Waits until a job has made an image.
+async fn made(client: &Client, job: &str) -> Result<(), qmp::Error> {
+    let finished = async {
+        loop {
+            let jobs = client.execute("query-jobs", &Value::Null).await?;
+            let found = jobs.as_array().into_iter().flatten().find(|found| found["id"] == job);
+            match found {
+                Some(found) if found["status"] == "concluded" => {
+                    return Ok(found["error"].as_str().map(str::to_owned));
+                }
+                Some(_) => runtime::sleep(JOB_PAUSE).await,
+                None => return Ok(None),
+            }
+        }
+    };
+    let error = match runtime::within(ANSWER_LIMIT, finished).await {
+        Some(finished) => finished?,
+        None => {
+            let command = "blockdev-create".to_owned();
+            return Err(qmp::Error::TimedOut { command, limit: ANSWER_LIMIT });
+        }
+    };
+    client.execute("job-dismiss", &json!({ "id": job })).await?;
+    match error {
+        None => Ok(()),
+        Some(desc) => Err(qmp::Error::Refused {
+            command: "blockdev-create".to_owned(),
+            class: ErrorClass::GenericError,
+            desc,
+        }),
+    }
+}
+
+/// Sends commands before the first answer is read.
+async fn at_once(
     client: &Client,
     commands: &[Command],
     late: &LateValues,

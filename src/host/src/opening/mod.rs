@@ -165,6 +165,7 @@ fn open(
         Open::Device { access } => sys::fd::open_file(source, sys_access(*access), false),
         Open::Directory => sys::fd::open_directory(source),
         Open::Memory => sys::fd::nameless_file(source),
+        Open::Overlay => overlay(source),
         Open::MemfdCopy => {
             let name = source.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
             sys::fd::memfd_copy(&name, &File::open(source)?)
@@ -227,6 +228,14 @@ fn log(path: &Path, append: bool) -> io::Result<OwnedFd> {
         options.truncate(true)
     };
     options.open(path).map(OwnedFd::from)
+}
+
+/// A file without a name for what is written to an image and not kept. There is most room where the
+/// image is; not every file system has files without names.
+fn overlay(image: &Path) -> io::Result<OwnedFd> {
+    let beside = image.parent().unwrap_or(Path::new("/"));
+    let on_disk = [beside, Path::new("/var/tmp")].into_iter().map(sys::fd::nameless_file);
+    on_disk.flatten().next().map_or_else(|| sys::fd::memfd("overlay"), Ok)
 }
 
 /// A file of which QEMU makes memory. One that is made is for nobody but its owner.

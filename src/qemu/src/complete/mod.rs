@@ -16,6 +16,7 @@ mod controller;
 mod cpu;
 mod default_devices;
 mod disk;
+mod ephemeral;
 mod features;
 mod firmware;
 mod graphics;
@@ -39,6 +40,7 @@ use crate::validate::validate;
 
 pub use adapt::adapt;
 pub(crate) use chardev::COM_PORTS;
+pub use ephemeral::ephemeral;
 pub(crate) use firmware::{find as find_firmware, none_found as no_firmware_found};
 pub use identity::keep_identity;
 

@@ -105,6 +105,9 @@ pub(super) enum Step {
     Secret(String),
     /// A block node.
     Blockdev(Value),
+    /// An image that is made by a job of this name, with these options. Only a QEMU that runs does
+    /// that.
+    Create(String, Value),
     /// An object.
     Object(Value),
     /// What is behind a network interface; the properties that are descriptors have names or numbers
@@ -216,6 +219,11 @@ impl<'a> Builder<'a> {
     /// A block node, over QMP if it can be.
     pub(super) fn blockdev(&mut self, node: Value) {
         self.step(Step::Blockdev(node));
+    }
+
+    /// An image that is made before the nodes after it.
+    pub(super) fn create(&mut self, job: String, options: Value) {
+        self.step(Step::Create(job, options));
     }
 
     /// An object, over QMP if it can be.

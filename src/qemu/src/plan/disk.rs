@@ -15,8 +15,8 @@ use super::argument::Argument;
 use super::blockdev::{self, Style};
 use super::chain::{Chain, Layer, Place, chain, qemu_format};
 use super::device::Device;
-use super::{Access, Builder, boot, iothread, network_source, throttle, vhost_user};
-use crate::answers::{Answers, Question};
+use super::{Access, Builder, Open, boot, iothread, network_source, throttle, vhost_user};
+use crate::answers::{Answer, Answers, Image, Question};
 use crate::host::Host;
 use crate::machine::Family;
 
@@ -55,7 +55,7 @@ pub(super) fn disks(builder: &mut Builder<'_>) {
         // What QEMU takes by its old option has no nodes with names.
         let count = match disk.bus() {
             Some(Bus::Sd) => 0,
-            _ => chain.images() + disk.throttle_filters.len(),
+            _ => nodes_of(disk, &chain),
         };
         let numbers = (0..count).map(|_| builder.next_node()).collect();
         prepared.push((pos, disk, chain, numbers));
@@ -77,7 +77,7 @@ pub(super) fn medium(builder: &mut Builder<'_>, pos: usize) -> Option<String> {
         return None;
     }
     let alias = builder.aliases.get(DeviceKind::Disk, pos).to_owned();
-    let count = chain.images() + disk.throttle_filters.len();
+    let count = nodes_of(disk, &chain);
     let numbers: Vec<u32> = (0..count).map(|_| builder.next_node()).collect();
     images(builder, disk, &alias, &chain, &numbers)?
 }
@@ -113,9 +113,66 @@ fn images(
     if chain.layers.is_empty() {
         return Some(None);
     }
-    let (images, filters) = numbers.split_at(chain.images());
-    let node = blockdev::nodes(builder, alias, chain, images, style(disk))?;
+    let style = style(disk);
+    let (images, filters) = numbers.split_at(numbers.len() - disk.throttle_filters.len());
+    let node = match images.split_last() {
+        Some((top, below)) if disk.is_transient() => {
+            let base = Style { readonly: true, ..style };
+            let base = blockdev::nodes(builder, alias, chain, below, base)?;
+            overlay(builder, alias, chain, *top, &base, style)?
+        }
+        _ => blockdev::nodes(builder, alias, chain, images, style)?,
+    };
     Some(Some(filtered(builder, disk, node, filters)))
+}
+
+/// What is written to a disk and not kept: a file without a name on top of the image, which is only
+/// read.
+///
+/// libvirt: `qemuProcessSetupDisksTransientSnapshot`; its overlay has a name.
+fn overlay(
+    builder: &mut Builder<'_>,
+    alias: &str,
+    chain: &Chain<'_>,
+    number: u32,
+    base: &str,
+    style: Style,
+) -> Option<String> {
+    let path = chain.layers.first().and_then(Layer::path).unwrap_or_default().to_owned();
+    let size = match builder.ask(&Question::Image(path.clone())) {
+        Some(Answer::Image(Image { virtual_size: Some(size), .. })) => *size,
+        // Nobody looked, and nothing is started from this plan.
+        None => 0,
+        Some(_) => {
+            let message = "how large the disk is can only be told of raw and qcow2 images";
+            builder.refuse(message).help = Some("leave out <transient/>".to_owned());
+            return None;
+        }
+    };
+    let (storage, format) =
+        (format!("libvirt-{number}-storage"), format!("libvirt-{number}-format"));
+    let fd = builder.fd(format!("{alias}-overlay"), path, Open::Overlay);
+    let file = builder.fdset(vec![fd]);
+    builder.blockdev(json!({
+        "driver": "file", "filename": file, "node-name": storage, "read-only": false,
+        "discard": "unmap",
+    }));
+    let options = json!({"driver": "qcow2", "file": storage, "size": size});
+    builder.create(format!("create-{format}"), options);
+    let mut node = blockdev::object(json!({
+        "node-name": format, "read-only": false, "driver": "qcow2", "file": storage,
+        "backing": base,
+    }));
+    if let Some(discard) = style.discard {
+        node.insert("discard".to_owned(), discard.to_string().into());
+    }
+    builder.blockdev(node.into());
+    Some(format)
+}
+
+/// How many numbers the nodes of a disk take.
+fn nodes_of(disk: &Disk, chain: &Chain<'_>) -> usize {
+    chain.images() + usize::from(disk.is_transient()) + disk.throttle_filters.len()
 }
 
 fn disk(builder: &mut Builder<'_>, pos: usize, disk: &Disk, chain: Chain<'_>, numbers: &[u32]) {
@@ -125,9 +182,6 @@ fn disk(builder: &mut Builder<'_>, pos: usize, disk: &Disk, chain: Chain<'_>, nu
         return;
     }
     check_serial(builder, disk);
-    if disk.is_transient() {
-        builder.refuse("cannot start a guest with <transient> yet");
-    }
     if builder.problems.len() > before {
         return;
     }

@@ -256,7 +256,7 @@ fn providers(parts: &[Part]) -> BTreeMap<&str, usize> {
                 Step::Chardev(chardev) => Some(chardev.id.as_str()),
                 Step::Secret(id) => Some(id.as_str()),
                 Step::Blockdev(node) => node["node-name"].as_str(),
-                Step::Argument(..) | Step::Word(_) | Step::Fdset(..) => None,
+                Step::Argument(..) | Step::Word(_) | Step::Fdset(..) | Step::Create(..) => None,
             };
             providers.extend(id.map(|id| (id, at)));
         }
@@ -281,6 +281,7 @@ fn each_text(part: &Part, visit: &mut dyn FnMut(&str)) {
             Step::Argument(..)
             | Step::Word(_)
             | Step::Fdset(..)
+            | Step::Create(..)
             | Step::Chardev(..)
             | Step::Secret(..) => {}
         }

@@ -286,6 +286,9 @@ pub enum Open {
     /// A new file without a name, for a guest's memory: in the directory that the path is, or in
     /// the nearest one above it that is there.
     Memory,
+    /// A new file without a name that holds what a guest writes and nobody keeps: beside the image that
+    /// the path is, in `/var/tmp`, or in memory, the first of these that can be.
+    Overlay,
     /// The file's content is copied into sealed memory, so that QEMU never sees the file.
     MemfdCopy,
     /// Sealed memory with a text of the document.

@@ -65,6 +65,7 @@ fn how(open: &Open) -> String {
         Open::Device { access: mode } => format!("device,{}", access(mode)),
         Open::Directory => "directory".to_owned(),
         Open::Memory => "memory".to_owned(),
+        Open::Overlay => "overlay".to_owned(),
         Open::MemfdCopy => "memfd-copy".to_owned(),
         Open::Text { .. } => "text".to_owned(),
         Open::MemoryFile => "memory-file".to_owned(),

@@ -57,6 +57,17 @@ impl Writer {
                     let file = format!("/proc/self/fd/{}", self.inherit(fd, None));
                     self.option("object", secret(id, "file", &file).to_string());
                 }
+                Step::Create(..) => {
+                    let message = format!(
+                        "{}: its overlay is made when QEMU runs already, and QEMU wants a disk on \
+                         this bus before",
+                        part.purpose
+                    );
+                    self.problems.push(
+                        Problem::error(part.origin, ElementPart::Name, message)
+                            .help("write bus='virtio' or bus='scsi', or leave out <transient/>"),
+                    );
+                }
                 Step::Blockdev(node) => {
                     self.check((&part.purpose, part.origin), "blockdev-add", node);
                     self.option("blockdev", node.to_string());
@@ -97,6 +108,10 @@ impl Writer {
                 Step::Secret(id) => {
                     let object = secret(id, "data", &format!("{{{id}}}"));
                     self.send(part, "object-add", object, None);
+                }
+                Step::Create(job, options) => {
+                    let arguments = json!({"job-id": job, "options": options});
+                    self.send(part, "blockdev-create", arguments, None);
                 }
                 Step::Blockdev(node) => self.send(part, "blockdev-add", node.clone(), None),
                 Step::Object(object) => self.send(part, "object-add", object.clone(), None),

@@ -157,14 +157,7 @@ async fn tell(
         done: (0..tray).collect(),
     })?;
     let rest = exchange(client, &commands[tray + 1..], late, fds).await;
-    rest.map(|_| ()).map_err(|error| match error {
-        ExchangeError::Refused { at, error, done } => ExchangeError::Refused {
-            at: at + tray + 1,
-            error,
-            done: (0..=tray).chain(done.into_iter().map(|at| at + tray + 1)).collect(),
-        },
-        other => other,
-    })
+    rest.map(|_| ()).map_err(|error| error.after(tray + 1))
 }
 
 /// Opens a tray. A guest that has locked it is asked, and may open it.

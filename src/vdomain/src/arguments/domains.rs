@@ -227,6 +227,9 @@ pub(crate) struct Starting {
     /// Connect to its console.
     #[arg(long)]
     pub(crate) console: bool,
+    /// Keep nothing of what it writes to its disks.
+    #[arg(long)]
+    pub(crate) ephemeral: bool,
     #[command(flatten)]
     pub(crate) keys: Escape,
     #[command(flatten)]

@@ -43,6 +43,7 @@ pub(super) fn run(
     let starting = Starting {
         // A console that is connected before the guest runs misses nothing.
         paused: true,
+        ephemeral: false,
         console: false,
         keys: arguments.keys.clone(),
         reading: arguments.reading.clone(),

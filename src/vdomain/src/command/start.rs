@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use qemu::Mode;
 use qemu::plan::Options;
 use qemu::validate::start_problems;
 use serde_json::json;
@@ -9,8 +10,8 @@ use store::Name;
 use supervisor::request::{Lifecycle, Request};
 use supervisor::{Client, StartError};
 
-use crate::arguments::{StartArguments, Starting};
-use crate::document::Completed;
+use crate::arguments::{Reading, StartArguments, Starting};
+use crate::document::{Completed, Document};
 use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -33,7 +34,10 @@ pub(super) fn run(
     let mut connected = Exit::Done;
     let started = super::each::run(names, environment, output, |name, output| {
         let world = World::here(environment);
-        let completed = super::define::load(name, environment, &world, &starting.reading)?;
+        let mut completed = super::define::load(name, environment, &world, &starting.reading)?;
+        if starting.ephemeral {
+            completed = ephemeral(completed, &world, &starting.reading)?;
+        }
         launch(name, &completed, &world, starting, environment, output)
     })?;
     if starting.console {
@@ -41,6 +45,14 @@ pub(super) fn run(
         connected = connect(&name, starting, environment, output)?;
     }
     Ok(if started == Exit::Done { connected } else { started })
+}
+
+/// The same for a start after which nothing is kept.
+fn ephemeral(completed: Completed, world: &World, reading: &Reading) -> Result<Completed, Failure> {
+    let Completed { source, domain, warnings, .. } = completed;
+    let mut domain = domain.into_domain();
+    qemu::complete::ephemeral(&mut domain);
+    Document { source, domain, problems: warnings }.complete(world, Mode::Reload, reading)
 }
 
 /// Starts a guest from a completed document.
