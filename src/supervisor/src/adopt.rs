@@ -17,6 +17,7 @@ use sys::runtime;
 
 use crate::control::Control;
 use crate::launch::{Guest, LaunchError, Resources};
+use crate::machined::Registration;
 use crate::state::{GuestState, Reason, from_run_state};
 use crate::status::Status;
 
@@ -62,7 +63,19 @@ pub async fn adopt(run: RunDirectory) -> Result<Option<Guest>, LaunchError> {
     let _ = fs::remove_file(resources.run.control());
     let control = Control::listen(&resources.run)?;
     let qemu = resources.qemu.take().expect("it was found above");
-    Ok(Some(Guest { qemu, resources, client, events, control, status, state, adopted: true }))
+    // What was registered stays so as long as QEMU lives.
+    let registration = Registration::default();
+    Ok(Some(Guest {
+        qemu,
+        resources,
+        client,
+        events,
+        control,
+        status,
+        state,
+        adopted: true,
+        registration,
+    }))
 }
 
 /// Ends what a supervisor had started that was killed before it could write that down.

@@ -36,6 +36,10 @@ pub struct Description {
     pub on_crash: String,
     /// Who watches over it.
     pub supervisor: Supervisor,
+    /// What came of registering it with systemd-machined: `registered`, or why not. Absent where it is
+    /// not known yet, nobody tried, or another supervisor did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machined: Option<String>,
 }
 
 /// Who watches over a guest.
@@ -72,6 +76,7 @@ impl Guest {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 adopted: self.adopted,
             },
+            machined: self.registration.get().cloned(),
         }
     }
 }

@@ -29,6 +29,7 @@ pub mod driver;
 mod exchange;
 pub mod last;
 pub mod launch;
+pub mod machined;
 pub mod request;
 pub mod start;
 pub mod state;

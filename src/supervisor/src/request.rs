@@ -20,6 +20,9 @@ pub struct Request {
     pub run: PathBuf,
     /// The directory of what outlives guests.
     pub state: PathBuf,
+    /// Where systemd-machined listens, if the guest is to be registered with it.
+    #[serde(default)]
+    pub machined: Option<PathBuf>,
     /// What to do.
     pub plan: Plan,
     /// The document it is started from.

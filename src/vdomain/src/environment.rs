@@ -15,6 +15,8 @@ pub(crate) struct Environment {
     pub(crate) directories: Directories,
     /// Whether it runs as root.
     pub(crate) privileged: bool,
+    /// Where systemd-machined listens, if guests are to be registered with it.
+    pub(crate) machined: Option<PathBuf>,
     /// All variables that are text.
     pub(crate) variables: BTreeMap<String, String>,
 }
@@ -27,7 +29,8 @@ impl Environment {
             .collect();
         let privileged = sys::process::is_root();
         let directories = directories(&variables, privileged)?;
-        Ok(Self { directories, privileged, variables })
+        let machined = machined(&variables, privileged).filter(|socket| socket.exists());
+        Ok(Self { directories, privileged, machined, variables })
     }
 
     /// What looking at this machine starts from.
@@ -39,6 +42,19 @@ impl Environment {
             run: self.directories.run.clone(),
             secrets: self.directories.secrets.clone(),
         }
+    }
+}
+
+/// Where systemd-machined would listen: in the host's or the user's run-time directory, or where
+/// `VDOMAIN_MACHINED` says. Guests that are kept elsewhere are nobody's business unless it is said.
+fn machined(variables: &BTreeMap<String, String>, privileged: bool) -> Option<PathBuf> {
+    const SOCKET: &str = "systemd/machine/io.systemd.Machine";
+    match variables.get("VDOMAIN_MACHINED").map(String::as_str) {
+        Some("off") => None,
+        Some(path) if path.starts_with('/') => Some(path.into()),
+        _ if variables.contains_key("VDOMAIN_HOME") => None,
+        _ if privileged => Some(PathBuf::from("/run").join(SOCKET)),
+        _ => Some(PathBuf::from(variables.get("XDG_RUNTIME_DIR")?).join(SOCKET)),
     }
 }
 
@@ -84,6 +100,20 @@ mod tests {
     fn a_home_of_its_own_goes_before_everything() {
         let found = directories(&variables(&[("VDOMAIN_HOME", "/x")]), true).unwrap();
         assert_eq!(found.definitions, PathBuf::from("/x/domains"));
+    }
+
+    #[test]
+    fn guests_are_registered_where_machined_is_unless_it_is_off() {
+        let found = |pairs: &[(&str, &str)], privileged| machined(&variables(pairs), privileged);
+        let system = "/run/systemd/machine/io.systemd.Machine";
+        assert_eq!(found(&[], true), Some(system.into()));
+        let runtime = ("XDG_RUNTIME_DIR", "/run/user/1");
+        let user = "/run/user/1/systemd/machine/io.systemd.Machine";
+        assert_eq!(found(&[runtime], false), Some(user.into()));
+        assert_eq!(found(&[("VDOMAIN_MACHINED", "off")], true), None);
+        let home = ("VDOMAIN_HOME", "/x");
+        assert_eq!(found(&[home], true), None);
+        assert_eq!(found(&[home, ("VDOMAIN_MACHINED", "/m")], true), Some("/m".into()));
     }
 
     #[test]

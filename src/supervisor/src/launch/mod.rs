@@ -27,6 +27,7 @@ use sys::runtime;
 use crate::change::Record;
 use crate::control::Control;
 use crate::exchange::{ExchangeError, exchange};
+use crate::machined::{self, Registration};
 use crate::request::{Request, resets_end};
 use crate::state::{GuestState, Reason};
 use crate::status::Status;
@@ -119,6 +120,8 @@ pub struct Guest {
     pub state: (GuestState, Reason),
     /// Whether it was taken over from another supervisor.
     pub adopted: bool,
+    /// What came of registering it with systemd-machined.
+    pub registration: Registration,
 }
 
 /// Launches a guest.
@@ -127,12 +130,28 @@ pub struct Guest {
 /// The step that failed. Nothing of the guest is left then.
 pub async fn launch(request: Request, faults: &dyn Faults) -> Result<Guest, LaunchError> {
     let run = request.run_directory()?;
+    let machined = request.machined.clone();
     let copies = copies::make(&request.plan.copies)?;
     let mut resources = Resources::new(run);
     match Launch::new(request, &mut resources).carry_out(faults).await {
         Ok((client, events, control, status, state)) => {
             let qemu = resources.qemu.take().expect("a launch that worked has started QEMU");
-            Ok(Guest { qemu, resources, client, events, control, status, state, adopted: false })
+            let registration = Registration::default();
+            let mut guest = Guest {
+                qemu,
+                resources,
+                client,
+                events,
+                control,
+                status,
+                state,
+                adopted: false,
+                registration,
+            };
+            if let Some(socket) = machined {
+                guest.registration = machined::begin(&guest, socket);
+            }
+            Ok(guest)
         }
         Err(error) => {
             let error = error.with_end_of(&mut resources).await;

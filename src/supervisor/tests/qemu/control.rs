@@ -1,5 +1,6 @@
 //! The control socket, over which a guest is asked and QEMU is shared.
 
+use std::path::Path;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ use supervisor::state::Reason;
 use supervisor::varlink::{Call, Connection, Reply};
 use supervisor::{Client, Last, Request, driver};
 use sys::process::{Process, Signal};
-use sys::runtime::{self, Socket, block_on, within};
+use sys::runtime::{self, Listener, Socket, block_on, within};
 use tempfile::TempDir;
 
 use crate::machine::{qemu_binary, request};
@@ -404,4 +405,49 @@ fn what_others_share_is_there_after_another_supervisor_takes_over() {
     assert_eq!(sets(adopted.client.clone()), before);
     let watcher = thread::spawn(|| block_on(driver::watch(adopted)));
     Watched { home: guest.home, run: guest.run, watcher }.destroy();
+}
+
+#[test]
+fn a_guest_is_registered_with_machined_and_runs_without() {
+    let home = tempfile::tempdir().unwrap();
+    let socket = home.path().join("machined");
+    let machined = block_on(async { Listener::bind(&socket).unwrap() });
+    let with = |name: &str, socket: &Path| {
+        Watched::start_with(name, |request| {
+            request.machined = Some(socket.to_owned());
+            request.uuid = "5b1f6ca2-4f0f-4d1c-9d86-2f7f2a4c8a55".to_owned();
+        })
+    };
+    let Some(guest) = with("registered", &socket) else { return };
+    let described = |guest: &Watched| {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            let said = guest.client().describe().unwrap();
+            if said.machined.is_some() || Instant::now() > deadline {
+                return said;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+    };
+    let told = block_on(async {
+        let mut connection = Connection::new(machined.accept().await.unwrap());
+        let call: Call = within(LIMIT, connection.receive()).await.unwrap().unwrap().unwrap();
+        connection.send(&Reply::done(json!({}))).await.unwrap();
+        call
+    });
+    let said = described(&guest);
+    assert_eq!(said.machined.as_deref(), Some("registered"));
+    assert_eq!(told.method, "io.systemd.Machine.Register");
+    let parameters = &told.parameters;
+    assert_eq!((&parameters["name"], &parameters["class"]), (&json!("registered"), &json!("vm")));
+    assert_eq!(parameters["id"], "5b1f6ca24f0f4d1c9d862f7f2a4c8a55");
+    assert_eq!(parameters["leader"], said.pid);
+    assert_eq!(parameters["controlAddress"], json!(guest.run.control()));
+    guest.destroy();
+
+    drop(machined);
+    let guest = with("alone", &socket).unwrap();
+    assert!(described(&guest).machined.unwrap().contains("connection refused"));
+    assert_eq!(guest.client().state().unwrap().0, "paused");
+    guest.destroy();
 }

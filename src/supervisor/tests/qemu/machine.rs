@@ -31,6 +31,7 @@ pub(crate) fn request(binary: &str, home: &Path, name: &str) -> Request {
         "-S",
         "-no-user-config",
         "-nodefaults",
+        "-no-shutdown",
         "-display",
         "none",
         "-machine",
@@ -58,6 +59,7 @@ pub(crate) fn request(binary: &str, home: &Path, name: &str) -> Request {
         uuid: String::new(),
         run: home.join("run"),
         state: home.join("state"),
+        machined: None,
         plan: Plan {
             argv: argv.map(str::to_owned).to_vec(),
             environment: BTreeMap::from([("PATH".to_owned(), "/usr/bin".to_owned())]),

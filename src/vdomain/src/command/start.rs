@@ -113,6 +113,7 @@ fn request(
         run: environment.directories.run.clone(),
         document: conf::print(&qemu::alias::of_running(domain)),
         state: environment.directories.state.clone(),
+        machined: environment.machined.clone(),
         lifecycle: Lifecycle::of(domain),
         consoles: qemu::plan::consoles(domain),
         environment: for_helpers(environment).collect(),
