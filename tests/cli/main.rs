@@ -18,6 +18,7 @@ mod names;
 mod queries;
 mod readme;
 mod running;
+mod slow;
 mod survival;
 
 /// The smallest document of a guest, with `devices` in it.

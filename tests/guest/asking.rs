@@ -112,6 +112,10 @@ fn statistics(home: &Home, image: &str) {
 fn screen_and_keys(home: &Home) {
     let uri = home.vdomain(&["domdisplay", "asked"]).done().out;
     assert!(uri.starts_with("vnc://127.0.0.1:"), "{uri}");
+    let address = home.vdomain(&["vncdisplay", "asked"]).done().out;
+    assert_eq!(uri.strip_prefix("vnc://"), Some(address.as_str()));
+    let terminal = home.vdomain(&["ttyconsole", "asked"]).done().out;
+    assert!(terminal.starts_with("/dev/pts/"), "{terminal}");
     home.vdomain(&["screenshot", "asked", "picture.png"]).done();
     let picture = fs::read(home.path("picture.png")).unwrap();
     assert!(picture.starts_with(b"\x89PNG") || picture.starts_with(b"P6"));

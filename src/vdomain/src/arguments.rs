@@ -124,6 +124,10 @@ pub(crate) enum Command {
     Domifaddr(Domifaddr),
     /// Print where the display of a guest can be seen.
     Domdisplay(Domdisplay),
+    /// Print the address of a guest's VNC display.
+    Vncdisplay(OneOf),
+    /// Print the terminal of a guest's console.
+    Ttyconsole(OneOf),
     /// Press keys of a guest's keyboard.
     SendKey(SendKey),
     /// Write a picture of what a guest shows.

@@ -1,4 +1,4 @@
-//! `console`: connect to the console of a guest.
+//! `console`, `ttyconsole`: connect to the console of a guest.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -15,7 +15,7 @@ use supervisor::{Client, GuestState};
 use sys::lock::{Kind, Lock};
 use sys::terminal::{Ended, Keys, RawMode};
 
-use crate::arguments::{Console, Escape};
+use crate::arguments::{Console, Escape, OneOf};
 use crate::domains;
 use crate::environment::Environment;
 use crate::exit::Exit;
@@ -50,6 +50,29 @@ pub(super) fn run(
         show_end(&mut log, output)?;
     }
     attach(&run, &arguments.keys, arguments.force, output, |_| Ok(()))
+}
+
+/// `ttyconsole`: print the terminal of a guest's first console.
+pub(super) fn ttyconsole(
+    one: &OneOf,
+    environment: &Environment,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
+    let name = super::domain_to_read(&one.name, environment)?;
+    let run = environment.directories.run_of(&name)?;
+    let consoles = super::ask(&run, |mut client| client.consoles())
+        .map_err(|error| super::refused(&name, error))?;
+    let path = terminal(&name, consoles)?;
+    output.text(&format!("{}\n", path.display()))?;
+    Ok(Exit::Done)
+}
+
+/// The terminal of the first console that has one.
+fn terminal(name: &Name, consoles: Vec<Option<PathBuf>>) -> Result<PathBuf, Failure> {
+    consoles.into_iter().flatten().next().ok_or_else(|| {
+        Failure::refused(format!("domain '{name}' has no console with a terminal"))
+            .help("add <console type='pty'/> to its devices and start it again")
+    })
 }
 
 /// The log of the first console that has one.
@@ -120,10 +143,7 @@ pub(super) fn attach(
         Ok((client, consoles))
     })
     .map_err(refused)?;
-    let path = consoles.into_iter().flatten().next().ok_or_else(|| {
-        Failure::refused(format!("domain '{name}' has no console with a terminal"))
-            .help("add <console type='pty'/> to its devices and start it again")
-    })?;
+    let path = terminal(name, consoles)?;
     let lock = Lock::try_take(&run.console_lock(), Kind::Exclusive).map_err(Failure::refused)?;
     if lock.is_none() && !force {
         return Err(Failure::state(format!("somebody is connected to the console of '{name}'"))

@@ -1,7 +1,10 @@
 //! `list`: list domains.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
-use store::{Definitions, Name};
+use store::{Definitions, Name, RunDirectory};
+use supervisor::GuestState;
 use supervisor::status::Status;
 
 use crate::arguments::List;
@@ -10,6 +13,9 @@ use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Output, table};
+
+/// A state and why a guest is in it, if it runs; or why that is not known.
+type State = Result<(String, Option<String>), Failure>;
 
 /// One domain of the list.
 struct Row {
@@ -28,18 +34,28 @@ pub(super) fn run(
     let domains = Domains::read(environment)?;
     let definitions = Definitions::new(&environment.directories.definitions);
     let autostart = super::autostart::of(environment);
+    let mut exit = Exit::Done;
+    let mut states = states(environment)?;
     let mut rows = Vec::new();
     for name in domains.names() {
-        let (state, reason) = super::domstate::of(name, environment)?;
+        let (state, runs) = match states.remove(name) {
+            None => (GuestState::ShutOff.to_string(), false),
+            Some(Ok((state, reason))) => (state, reason.is_some()),
+            Some(Err(failure)) => {
+                exit = output.failure(&failure);
+                ("no state".to_owned(), true)
+            }
+        };
         let persistent = definitions.path(name).exists();
         let by_start = match (arguments.autostart, arguments.no_autostart) {
             (true, _) => autostart.is_enabled(name),
             (_, true) => !autostart.is_enabled(name),
             _ => true,
         };
-        if by_start && is_wanted(arguments, reason.is_some(), persistent) {
+        if by_start && is_wanted(arguments, runs, persistent) {
             let run = environment.directories.run_of(name)?;
-            let id = reason.and_then(|_| Some(Status::read(&run)?.qemu?.pid));
+            let id = if runs { Status::read(&run).and_then(|status| status.qemu) } else { None };
+            let id = id.map(|qemu| qemu.pid);
             rows.push(Row { name: name.clone(), id, state, persistent });
         }
     }
@@ -54,7 +70,15 @@ pub(super) fn run(
     } else {
         table(["Id", "Name", "State"], &rows.iter().map(cells).collect::<Vec<_>>())
     })?;
-    Ok(Exit::Done)
+    Ok(exit)
+}
+
+/// The state of each guest that runs, and why it is in it. All are asked at once: one that does not
+/// answer holds up no other.
+fn states(environment: &Environment) -> Result<BTreeMap<Name, State>, Failure> {
+    let running = RunDirectory::list(&environment.directories.run)?;
+    let states = super::each::parallel(&running, |name| super::domstate::of(name, environment));
+    Ok(running.into_iter().zip(states).collect())
 }
 
 /// Whether a domain is one of those that are asked for.

@@ -99,6 +99,8 @@ pub(crate) fn run(
         Command::Domifstat(arguments) => domif::domifstat(&arguments, environment, output),
         Command::Domifaddr(arguments) => domif::domifaddr(&arguments, environment, output),
         Command::Domdisplay(arguments) => domdisplay::run(&arguments, environment, output),
+        Command::Vncdisplay(one) => domdisplay::vncdisplay(&one, environment, output),
+        Command::Ttyconsole(one) => console::ttyconsole(&one, environment, output),
         Command::SendKey(arguments) => send_key::run(&arguments, environment, output),
         Command::Screenshot(arguments) => screenshot::run(&arguments, environment, output),
         Command::Guestinfo(arguments) => agent::guestinfo(&arguments, environment, output),
