@@ -187,6 +187,8 @@ impl Watch {
 
     fn how_it_ended(&self, status: Option<ExitStatus>) -> Last {
         let reason = match self.guest.state {
+            // One that was preserved for a look.
+            (GuestState::Crashed, _) if self.ended_by_request => Reason::Destroyed,
             (GuestState::Crashed, _) => Reason::Crashed,
             (GuestState::InShutdown, Reason::Destroyed) => Reason::Destroyed,
             (GuestState::InShutdown, _) => Reason::Shutdown,

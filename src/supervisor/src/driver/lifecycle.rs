@@ -76,6 +76,10 @@ impl Watch {
             // That of the start, which nobody has waited for.
             "RESUME" if state == GuestState::Running => return None,
             "RESUME" => (GuestState::Running, because(Reason::Unpaused)),
+            // What ends QEMU after the guest's own end changes nothing about that.
+            "SHUTDOWN" if matches!(state, GuestState::InShutdown | GuestState::Crashed) => {
+                return None;
+            }
             "SHUTDOWN" => self.shutdown(data("reason")),
             "GUEST_PANICKED" => {
                 self.due = Some(Due::Crash);
