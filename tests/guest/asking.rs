@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use crate::common::Home;
 use crate::machine::{disk, document, home, stays};
-use crate::running::{Console, state};
+use crate::running::{Console, parent, qemu, state};
+use crate::supervisor::kill;
 
 /// An agent that knows as much of its protocol as these tests ask for. While nobody is connected on
 /// the host there is nothing to read, which looks like the end.
@@ -174,6 +175,12 @@ fn events(home: &Home, console: &mut Console<'_>) {
     let stop: Value = serde_json::from_str(&raw_lines.next().unwrap()).unwrap();
     assert_eq!((&stop["event"], &stop["domain"]), (&json!("STOP"), &json!("asked")));
     assert!(raw.wait().unwrap().success());
+    // Whoever listens is told by the next supervisor.
+    kill(parent(qemu(home, "asked")));
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    home.vdomain(&["suspend", "asked"]).done();
+    home.vdomain(&["resume", "asked"]).done();
+    assert_eq!(lines.next().unwrap(), "event 'lifecycle' for domain 'asked': Suspended Paused");
     all.kill().unwrap();
     all.wait().unwrap();
     assert_eq!(state(home, "asked"), "running");

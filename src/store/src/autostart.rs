@@ -110,6 +110,8 @@ RemainAfterExit=yes
 {environment}ExecStart={program} start {name}
 ExecStop={program} shutdown --timeout {STOP_LIMIT} --mode agent,acpi,destroy {name}
 TimeoutStopSec={}
+# It may run already, or have powered itself off.
+SuccessExitStatus=4
 KillMode=mixed
 
 [Install]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::IsTerminal;
+use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use guest::event::{self, DomainEvent, Translator};
@@ -70,13 +71,13 @@ pub(super) fn run(
     let mut watched = BTreeSet::new();
     if let Some(word) = &arguments.domain {
         let name = super::domain_to_read(word, environment)?;
-        watch(Guest::connect(&name, environment)?, &sender);
+        watch(Guest::connect(&name, environment)?, &sender, environment);
         watched.insert(name);
     } else {
         for name in running(environment)? {
             // It may have ended since it was listed.
             if let Ok(guest) = Guest::connect(&name, environment) {
-                watch(guest, &sender);
+                watch(guest, &sender, environment);
                 watched.insert(name);
             }
         }
@@ -91,7 +92,7 @@ pub(super) fn run(
                         continue;
                     }
                     let Ok(guest) = Guest::connect(&name, environment) else { continue };
-                    watch(guest, &sender);
+                    watch(guest, &sender, environment);
                     watched.insert(name.clone());
                     let started = Said::Domain(name, event::started());
                     count += u64::from(say(&started, &wanted, arguments, output)?);
@@ -140,34 +141,48 @@ fn running(environment: &Environment) -> Result<Vec<Name>, Failure> {
     Ok(RunDirectory::list(&environment.directories.run)?)
 }
 
-/// Passes on what happens to a guest, until it is gone.
-fn watch(guest: Guest, said: &Sender<Said>) {
-    let said = said.clone();
-    runtime::spawn(async move {
-        let Guest { name, domain, mut events, qemu, .. } = guest;
+/// Passes on what happens to a guest, until it is gone. A supervisor that is killed meanwhile takes
+/// the connection with it and not the guest.
+fn watch(mut guest: Guest, said: &Sender<Said>, environment: &Environment) {
+    let (said, environment) = (said.clone(), environment.clone());
+    thread::spawn(move || {
         let mut translator = Translator::default();
-        while let Some(notice) = events.next().await {
-            let mut happened = Vec::new();
-            match notice {
-                Notice::Missed(count) => happened.push(Said::Missed(name.clone(), count)),
-                Notice::Event(event) => {
-                    let named = translator.take(&event, &domain).into_iter();
-                    happened.extend(named.map(|event| Said::Domain(name.clone(), event)));
-                    happened.push(Said::Qemu(name.clone(), event));
-                }
+        loop {
+            if !block_on(pass_on(&mut guest, &mut translator, &said)) {
+                return;
             }
-            for one in happened {
-                if said.send(one).await.is_err() {
-                    return;
-                }
+            match Guest::connect(&guest.name, &environment) {
+                Ok(again) => guest = again,
+                Err(_) => break,
             }
         }
-        drop(qemu);
-        let end = Said::Domain(name.clone(), translator.end());
+        let name = guest.name;
         // Nobody listens any more when the program ends.
-        let _ = said.send(end).await;
-        let _ = said.send(Said::Gone(name)).await;
+        let _ = block_on(said.send(Said::Domain(name.clone(), translator.end())));
+        let _ = block_on(said.send(Said::Gone(name)));
     });
+}
+
+/// Passes on what happens to a guest while the connection lasts; `false` if nobody listens any more.
+async fn pass_on(guest: &mut Guest, translator: &mut Translator, said: &Sender<Said>) -> bool {
+    let Guest { name, domain, events, .. } = guest;
+    while let Some(notice) = events.next().await {
+        let mut happened = Vec::new();
+        match notice {
+            Notice::Missed(count) => happened.push(Said::Missed(name.clone(), count)),
+            Notice::Event(event) => {
+                let named = translator.take(&event, domain).into_iter();
+                happened.extend(named.map(|event| Said::Domain(name.clone(), event)));
+                happened.push(Said::Qemu(name.clone(), event));
+            }
+        }
+        for one in happened {
+            if said.send(one).await.is_err() {
+                return false;
+            }
+        }
+    }
+    true
 }
 
 enum Next {
