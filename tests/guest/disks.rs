@@ -270,3 +270,31 @@ fn two_guests_run_on_one_image_and_keep_nothing() {
 
     assert_eq!((fs::read(&base).unwrap(), fs::read(&top).unwrap()), before);
 }
+
+#[test]
+fn two_guests_never_write_one_image() {
+    let Some(home) = home() else { return };
+    let image = image(&home, "disk.img", "raw");
+    let disks = disk(&image, "raw", "vda", "");
+    for name in ["one", "two"] {
+        home.define(&document(name, &runs("true"), &disks));
+    }
+    home.define(&document(
+        "three",
+        &runs("true"),
+        "    <controller type='scsi' model='virtio-scsi'/>",
+    ));
+    home.vdomain(&["start", "one", "--paused"]).done();
+    home.vdomain(&["start", "three", "--paused"]).done();
+
+    let second = home.vdomain(&["start", "two", "--paused"]).fails(1);
+    let path = image.display().to_string();
+    let added =
+        home.vdomain(&["attach-disk", "three", &path, "sda", "--targetbus", "scsi"]).fails(1);
+
+    for said in [&second, &added] {
+        assert!(said.contains(&format!("domain 'one' has '{path}' as its disk vda")), "{said}");
+    }
+    home.vdomain(&["start", "two", "--paused", "--ephemeral"]).fails(1);
+    home.vdomain(&["destroy", "one", "three"]).done();
+}

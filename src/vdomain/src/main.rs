@@ -11,6 +11,7 @@ mod failure;
 mod output;
 mod report;
 mod running;
+mod sharing;
 mod world;
 
 use std::process::ExitCode;

@@ -16,6 +16,7 @@ use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::sharing;
 use crate::world::World;
 
 /// What helper processes learn of our environment.
@@ -80,7 +81,10 @@ pub(super) fn launch(
     let request = request(name, completed, plan, environment);
     supervisor::start(Path::new(super::THIS_PROGRAM), &request).map_err(|error| match error {
         StartError::Running(_) => Failure::state(error),
-        other => Failure::refused(other),
+        other => {
+            let disks = &completed.domain.devices.disks;
+            sharing::name_the_other(Failure::refused(other), name, disks, environment)
+        }
     })?;
     output.say(format_args!("Domain '{name}' started"));
     Ok(())

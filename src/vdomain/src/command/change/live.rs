@@ -13,6 +13,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::report;
+use crate::sharing;
 
 /// How often a change is decided on anew because the guest changed meanwhile.
 const TRIES: usize = 10;
@@ -85,7 +86,11 @@ fn carry_out(
                 });
             }
             Err(AskError::Changed) => {}
-            Err(error) => return Err(asked(error)),
+            Err(error) => {
+                let disks = &device.devices.disks;
+                let environment = subject.environment;
+                return Err(sharing::name_the_other(asked(error), name, disks, environment));
+            }
         }
     }
     Err(Failure::refused(format!("domain '{name}' changes all the time")))

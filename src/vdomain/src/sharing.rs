@@ -1,0 +1,42 @@
+//! Which guest has an image that another one wants to write.
+
+use conf::device::Disk;
+use store::{Name, RunDirectory};
+
+use crate::domains;
+use crate::environment::Environment;
+use crate::failure::Failure;
+
+/// What QEMU says of an image that somebody else has locked.
+///
+/// QEMU: `raw_check_lock_bytes` in `block/file-posix.c`.
+const LOCKED: [&str; 2] = ["Is another process using the image", "\" lock"];
+
+/// Adds to a refusal for an image's lock which guest has the image, if it is one of ours.
+pub(crate) fn name_the_other(
+    failure: Failure,
+    name: &Name,
+    disks: &[Disk],
+    environment: &Environment,
+) -> Failure {
+    match &failure {
+        Failure::Other { message, .. } if LOCKED.iter().any(|said| message.contains(said)) => {}
+        _ => return failure,
+    }
+    let wanted: Vec<&str> = disks.iter().filter_map(|disk| disk.source.path()).collect();
+    let others = RunDirectory::list(&environment.directories.run).unwrap_or_default();
+    for other in others.iter().filter(|other| *other != name) {
+        let Ok(model) = domains::model(other, false, environment) else { continue };
+        let is_wanted =
+            |disk: &&Disk| disk.source.path().is_some_and(|path| wanted.contains(&path));
+        if let Some(disk) = model.devices.disks.iter().find(is_wanted) {
+            let path = disk.source.path().unwrap_or_default();
+            return failure.help(format!(
+                "domain '{other}' has '{path}' as its disk {}; end that guest, write <shareable/> in \
+                 both documents if both can write it, or start both with --ephemeral",
+                disk.name()
+            ));
+        }
+    }
+    failure
+}
