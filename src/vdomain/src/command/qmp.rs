@@ -1,12 +1,13 @@
 //! `qmp`: talk to a guest's QEMU, a line at a time.
 
+use std::fs;
 use std::io::{self, BufRead, IsTerminal};
 
 use ::qmp::{Notice, Schema};
 use rustyline::completion::{Completer, Pair};
 use rustyline::error::ReadlineError;
 use rustyline::history::DefaultHistory;
-use rustyline::{Config, Context, Editor, Helper, Highlighter, Hinter, Validator};
+use rustyline::{CompletionType, Config, Context, Editor, Helper, Highlighter, Hinter, Validator};
 use serde_json::{Map, Value};
 use sys::runtime::block_on;
 
@@ -33,11 +34,14 @@ pub(super) fn run(
     }
     let schema = guest.execute("query-qmp-schema", &Value::Null)?;
     let schema = Schema::parse(&schema).map_err(Failure::refused)?;
-    let config = Config::builder().auto_add_history(true).build();
+    // As shells do: what is common first, then the list.
+    let config =
+        Config::builder().auto_add_history(true).completion_type(CompletionType::List).build();
     let mut editor: Editor<Words, DefaultHistory> =
         Editor::with_config(config).map_err(Failure::refused)?;
     editor.set_helper(Some(Words::of(&schema)));
-    let history = environment.directories.state.join("qmp-history");
+    let state = &environment.directories.state;
+    let history = state.join("qmp-history");
     // There is none before the first time.
     let _ = editor.load_history(&history);
     output.say(format_args!(
@@ -53,7 +57,7 @@ pub(super) fn run(
         }
     }
     // Without a history the next time is a little less comfortable.
-    let _ = editor.save_history(&history);
+    let _ = fs::create_dir_all(state).map(|()| editor.save_history(&history));
     Ok(Exit::Done)
 }
 
