@@ -361,3 +361,61 @@ fn twenty_guests_start_at_once_are_controlled_and_gone() {
         Seen { home: &home, name }.is_gone();
     }
 }
+
+/// A small file system of its own, gone when this is dropped.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// At a directory; `None` where we may not.
+    fn mount(at: PathBuf) -> Option<Self> {
+        fs::create_dir_all(&at).unwrap();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=256k", "tmpfs"]).arg(&at).stderr(Stdio::null());
+        mount.status().is_ok_and(|status| status.success()).then_some(Self(at))
+    }
+
+    /// Leaves no room on it.
+    fn fill(&self) -> PathBuf {
+        let path = self.0.join("full");
+        let mut file = fs::File::create(&path).unwrap();
+        while file.write_all(&[0; 4096]).is_ok() {}
+        path
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_full_disk_stops_no_guest_and_a_start_says_so() {
+    let Some(home) = Home::with_qemu() else { return };
+    home.define(&document("squeezed", ""));
+    let Some(disk) = SmallDisk::mount(home.path("home/run")) else {
+        return crate::common::not_tested("a full disk, as no file system may be mounted here");
+    };
+    home.vdomain(&["start", "--paused", "squeezed"]).done();
+    let guest = Seen { home: &home, name: "squeezed" };
+    let room = disk.fill();
+
+    home.vdomain(&["resume", "squeezed"]).done();
+    guest.kill_supervisors();
+    assert_eq!(guest.state(), "running");
+    assert_eq!(guest.supervisors().len(), 1);
+    home.vdomain(&["destroy", "squeezed"]).done();
+    guest.is_gone();
+    // What the guest had took room, too.
+    let more = disk.0.join("more");
+    fs::copy(&room, &more).unwrap_err();
+    let said = home.vdomain(&["start", "--paused", "squeezed"]).fails(1);
+    assert!(said.contains("no space left on device"), "{said}");
+    guest.is_gone();
+
+    fs::remove_file(room).unwrap();
+    fs::remove_file(more).unwrap();
+    home.vdomain(&["start", "--paused", "squeezed"]).done();
+    home.vdomain(&["destroy", "squeezed"]).done();
+    guest.is_gone();
+}
