@@ -94,6 +94,13 @@ fn a_guest_that_reboots_starts_again() {
 
     console.wait_for("guest: up");
     assert_eq!(state(&home, "reboots"), "running");
+
+    console.wait_for("guest: done 0");
+    let said = home.vdomain(&["reboot", "reboots"]).done().err;
+    console.wait_for("guest: power button");
+    console.wait_for("guest: up");
+    assert_eq!(said, "Domain 'reboots' is being rebooted\n");
+    assert_eq!(state(&home, "reboots"), "running");
 }
 
 #[test]
