@@ -362,30 +362,35 @@ fn twenty_guests_start_at_once_are_controlled_and_gone() {
     }
 }
 
-/// A small file system of its own, gone when this is dropped.
-struct SmallDisk(PathBuf);
+/// A small file system for running guests, gone when this is dropped, and they with it.
+struct SmallDisk<'a> {
+    home: &'a Home,
+    path: PathBuf,
+}
 
-impl SmallDisk {
-    /// At a directory; `None` where we may not.
-    fn mount(at: PathBuf) -> Option<Self> {
-        fs::create_dir_all(&at).unwrap();
+impl<'a> SmallDisk<'a> {
+    /// `None` where we may not.
+    fn mount(home: &'a Home) -> Option<Self> {
+        let path = home.path("home/run");
+        fs::create_dir_all(&path).unwrap();
         let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=256k", "tmpfs"]).arg(&at).stderr(Stdio::null());
-        mount.status().is_ok_and(|status| status.success()).then_some(Self(at))
+        mount.args(["-t", "tmpfs", "-o", "size=256k", "tmpfs"]).arg(&path).stderr(Stdio::null());
+        mount.status().is_ok_and(|status| status.success()).then_some(Self { home, path })
     }
 
     /// Leaves no room on it.
     fn fill(&self) -> PathBuf {
-        let path = self.0.join("full");
+        let path = self.path.join("full");
         let mut file = fs::File::create(&path).unwrap();
         while file.write_all(&[0; 4096]).is_ok() {}
         path
     }
 }
 
-impl Drop for SmallDisk {
+impl Drop for SmallDisk<'_> {
     fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
+        self.home.destroy_all();
+        let _ = Command::new("umount").arg("--lazy").arg(&self.path).status();
     }
 }
 
@@ -393,7 +398,7 @@ impl Drop for SmallDisk {
 fn a_full_disk_stops_no_guest_and_a_start_says_so() {
     let Some(home) = Home::with_qemu() else { return };
     home.define(&document("squeezed", ""));
-    let Some(disk) = SmallDisk::mount(home.path("home/run")) else {
+    let Some(disk) = SmallDisk::mount(&home) else {
         return crate::common::not_tested("a full disk, as no file system may be mounted here");
     };
     home.vdomain(&["start", "--paused", "squeezed"]).done();
@@ -407,7 +412,7 @@ fn a_full_disk_stops_no_guest_and_a_start_says_so() {
     home.vdomain(&["destroy", "squeezed"]).done();
     guest.is_gone();
     // What the guest had took room, too.
-    let more = disk.0.join("more");
+    let more = disk.path.join("more");
     fs::copy(&room, &more).unwrap_err();
     let said = home.vdomain(&["start", "--paused", "squeezed"]).fails(1);
     assert!(said.contains("no space left on device"), "{said}");

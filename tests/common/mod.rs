@@ -81,6 +81,13 @@ impl Home {
         self.vdomain(&["define", "guest.xml"]).done()
     }
 
+    /// Ends all guests.
+    pub(crate) fn destroy_all(&self) {
+        for name in self.vdomain(&["list", "--name"]).out.lines() {
+            self.vdomain(&["destroy", name]);
+        }
+    }
+
     /// Lets a command run in the directory, with the program's home there.
     pub(crate) fn inside(&self, command: &mut Command) {
         command.current_dir(self.directory.path()).env("VDOMAIN_HOME", self.path("home"));
@@ -92,9 +99,7 @@ impl Home {
 
 impl Drop for Home {
     fn drop(&mut self) {
-        for name in self.vdomain(&["list", "--name"]).out.lines() {
-            self.vdomain(&["destroy", name]);
-        }
+        self.destroy_all();
     }
 }
 
