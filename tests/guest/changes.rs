@@ -88,7 +88,17 @@ fn devices_come_are_used_and_go() {
         let disk = ["attach-disk", "changes", image, target];
         home.vdomain(&[&disk[..], &["--targetbus", bus, "--subdriver", format]].concat()).done();
     }
-    home.vdomain(&["attach-interface", "changes", "user", "--model", "virtio"]).done();
+    // An option ROM goes to QEMU by the number that a descriptor has there.
+    let rom = home.write("empty.rom", [&b"\x55\xaa\x01"[..], &[0; 509]].concat());
+    let interface = home.write(
+        "interface.xml",
+        format!(
+            "<interface type='user'>\n  <model type='virtio'/>\n  <rom file='{}'/>\n\
+             </interface>\n",
+            rom.display()
+        ),
+    );
+    home.vdomain(&["attach-device", "changes", &interface.display().to_string()]).done();
     home.vdomain(&["attach-device", "changes", &share]).done();
     console.types("until [ -b /dev/vda ] && [ -b /dev/sda ] ; do sleep 1; done");
     console.types("for d in vda sda; do echo used! | dd of=/dev/$d conv=fsync; done");

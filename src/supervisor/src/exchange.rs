@@ -130,23 +130,37 @@ async fn at_once(
     // front there is nothing else to be waited for.
     let (first, then): (Vec<_>, Vec<_>) =
         commands.iter().enumerate().partition(|(_, command)| !command.fds.is_empty());
-    let mut pending: Vec<_> = first
-        .into_iter()
-        .chain(then)
-        .map(|(at, command)| {
-            let arguments = late.in_json(&command.arguments);
-            let answer = match command.fds.first().and_then(|name| fds.remove(name)) {
-                None => client.send(&command.execute, &arguments),
-                Some(fd) => client.send_with_fd(&command.execute, &arguments, fd),
-            };
-            (at, answer)
-        })
-        .collect();
-    pending.sort_unstable_by_key(|(at, _)| *at);
+    let mut late = late.clone();
+    let mut send = |at: usize, command: &Command, late: &LateValues| {
+        let arguments = late.in_json(&command.arguments);
+        let answer = match command.fds.first().and_then(|name| fds.remove(name)) {
+            None => client.send(&command.execute, &arguments),
+            Some(fd) => client.send_with_fd(&command.execute, &arguments, fd),
+        };
+        (at, answer)
+    };
+    let mut answered: Vec<(usize, Result<Value, qmp::Error>)> = Vec::new();
+    let mut pending: Vec<_> =
+        first.into_iter().map(|(at, command)| send(at, command, &late)).collect();
+    if then.iter().any(|(_, command)| command.arguments.to_string().contains("-number}")) {
+        // Which number a descriptor has in QEMU is known when QEMU has it.
+        for (at, answer) in std::mem::take(&mut pending) {
+            let answer = answer.answer_within(ANSWER_LIMIT).await;
+            if let (Ok(answer), Some(name)) = (&answer, commands[at].fds.first()) {
+                late.insert(&format!("{name}-number"), answer["fd"].clone());
+            }
+            answered.push((at, answer));
+        }
+    }
+    pending.extend(then.into_iter().map(|(at, command)| send(at, command, &late)));
+    for (at, answer) in pending {
+        answered.push((at, answer.answer_within(ANSWER_LIMIT).await));
+    }
+    answered.sort_unstable_by_key(|(at, _)| *at);
     let mut refusal = None;
     let (mut done, mut answers) = (Vec::new(), Vec::new());
-    for (at, answer) in pending {
-        match answer.answer_within(ANSWER_LIMIT).await {
+    for (at, answer) in answered {
+        match answer {
             Ok(answer) => {
                 done.push(at);
                 answers.push(answer);

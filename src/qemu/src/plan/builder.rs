@@ -17,7 +17,7 @@ use super::secret::{PlannedSecret, SecretOrigin};
 use super::writer::{Way, Writer};
 use super::{
     AddedProcessor, ByPath, Command, CopyIfMissing, Fd, Helper, Inventory, Open, Options,
-    PciHandover, Plan, StartTime, ThreadPlacement, VirtualFunction, hotplug, namespace,
+    PciHandover, Plan, StartTime, ThreadPlacement, VirtualFunction, hotplug, inventory, namespace,
 };
 use crate::alias::Aliases;
 use crate::answers::{Answer, Answers, Question};
@@ -324,8 +324,16 @@ impl<'a> Builder<'a> {
         number
     }
 
-    /// Lets QEMU inherit a descriptor; a path by which it can open the same thing again.
+    /// Lets QEMU inherit a descriptor; a path by which it can open the same thing again. A QEMU that
+    /// runs gets it over QMP, and its number is known then; but not the node of a socket, for which
+    /// newer QEMUs drop the connection.
     pub(super) fn inherited_path(&mut self, fd: Fd) -> String {
+        let is_node = matches!(fd.open, Open::SocketNode | Open::HelperNode { .. });
+        if !self.is_whole_machine() && !is_node {
+            let path = inventory::number_path(&fd.name);
+            self.fdset(vec![fd]);
+            return path;
+        }
         format!("/proc/self/fd/{}", self.inherit(fd))
     }
 

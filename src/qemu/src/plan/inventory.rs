@@ -144,8 +144,9 @@ impl Inventory {
             (0..self.told.len()).filter(|at| !going.contains(at)).flat_map(used_by).collect();
         (0..self.told.len()).find(|at| {
             let told = &self.told[*at];
-            let is_free = |name: &str| used.contains(name) && !still.contains(name);
-            !going.contains(at) && may_go(told) && handle(told).is_some_and(|name| is_free(&name))
+            let handles = handles(told);
+            let is_in = |names: &BTreeSet<String>| handles.iter().any(|name| names.contains(name));
+            !going.contains(at) && may_go(told) && is_in(&used) && !is_in(&still)
         })
     }
 
@@ -246,11 +247,22 @@ fn name(command: &Command) -> Option<&str> {
 }
 
 /// How others refer to what a command makes.
-fn handle(command: &Command) -> Option<String> {
+fn handles(command: &Command) -> Vec<String> {
+    let arguments = &command.arguments;
     match command.execute.as_str() {
-        "add-fd" => Some(format!("{FDSET}{}", command.arguments["fdset-id"])),
-        _ => name(command).map(str::to_owned),
+        "add-fd" => {
+            let number = arguments["opaque"].as_str().map(number_path);
+            let set = format!("{FDSET}{}", arguments["fdset-id"]);
+            number.into_iter().chain([set]).collect()
+        }
+        _ => name(command).map(str::to_owned).into_iter().collect(),
     }
+}
+
+/// The path by which a QEMU that runs opens again what a descriptor is open on, by the late value of
+/// the number that it says the descriptor has there.
+pub(super) fn number_path(fd: &str) -> String {
+    format!("/proc/self/fd/{{{fd}-number}}")
 }
 
 /// Whether something goes with the only one that uses it. Devices go by themselves, and threads and
