@@ -344,6 +344,9 @@ impl Nvram {
     }
 
     fn finish(&mut self, el: El<'_>, reader: &mut Reader) {
+        if let Some(source) = &mut self.source {
+            source.has_no_startup_policy(reader);
+        }
         if self.source.is_some() && el.child("source").is_none() {
             reader.push(
                 Problem::error(el.origin(), Part::Name, "<nvram> needs <source>")

@@ -69,6 +69,11 @@ pub struct Perf {
 }
 
 impl Perf {
+    /// Whether any event is counted.
+    pub fn counts_anything(&self) -> bool {
+        self.events.iter().any(|event| event.enabled == YesNo::Yes)
+    }
+
     fn finish(&mut self, _el: El<'_>, reader: &mut Reader) {
         self.events.sort_by_key(|event| event.name);
         for pair in self.events.windows(2).filter(|pair| pair[0].name == pair[1].name) {

@@ -89,9 +89,10 @@ fn place(
     });
 }
 
-/// Says which limits nobody keeps: they are those of control groups, which are left alone.
+/// Says what nobody cares for: the limits of control groups, which are left alone, and what is of
+/// other machines or of libvirt's own.
 ///
-/// libvirt: `qemuSetupCgroup`.
+/// libvirt: `qemuSetupCgroup`, `qemuProcessEnablePerf`.
 pub(super) fn limits(builder: &mut Builder<'_>) {
     let domain = builder.domain;
     let tune = domain.cputune.as_ref();
@@ -109,16 +110,26 @@ pub(super) fn limits(builder: &mut Builder<'_>) {
     let has_resctrl =
         tune.is_some_and(|tune| !tune.cache_tunes.is_empty() || !tune.memory_tunes.is_empty());
     let tune = tune.map(|tune| tune.origin);
-    let limits = [
-        ("<cputune> shares, periods and quotas", tune.filter(|_| has_quota)),
-        ("<cachetune> and <memorytune>", tune.filter(|_| has_resctrl)),
-        ("<memtune>", domain.memtune.as_ref().map(|memtune| memtune.origin)),
-        ("<blkiotune>", domain.blkiotune.as_ref().map(|blkiotune| blkiotune.origin)),
+    let groups =
+        ("control groups are left alone", "limit the unit or scope that the guest runs in");
+    let events = ("nobody counts events", "use perf(1) with the guest's process");
+    let containers = ("only containers have it", "leave it out");
+    let s390 = ("only guests of s390 have it", "leave it out");
+    let counts = domain.perf.as_ref().filter(|perf| perf.counts_anything());
+    let without_effect = [
+        ("<cputune> shares, periods and quotas", tune.filter(|_| has_quota), groups),
+        ("<cachetune> and <memorytune>", tune.filter(|_| has_resctrl), groups),
+        ("<memtune>", domain.memtune.as_ref().map(|memtune| memtune.origin), groups),
+        ("<blkiotune>", domain.blkiotune.as_ref().map(|blkiotune| blkiotune.origin), groups),
+        ("<resource>", domain.resource.as_ref().map(|resource| resource.origin), groups),
+        ("<perf>", counts.map(|perf| perf.origin), events),
+        ("<idmap>", domain.idmap.as_ref().map(|idmap| idmap.origin), containers),
+        ("<keywrap>", domain.keywrap.as_ref().map(|keywrap| keywrap.origin), s390),
     ];
-    for (what, origin) in limits {
+    for (what, origin, (reason, help)) in without_effect {
         let Some(origin) = origin else { continue };
         builder.part(what, origin);
-        let warning = builder.warn("has no effect: control groups are left alone");
-        warning.help = Some("limit the unit or scope that the guest runs in".to_owned());
+        let warning = builder.warn(format!("has no effect: {reason}"));
+        warning.help = Some(help.to_owned());
     }
 }

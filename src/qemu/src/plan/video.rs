@@ -44,7 +44,7 @@ pub(super) fn video(builder: &mut Builder<'_>, pos: usize, video: &Video) {
                 (false, false) => "virtio-gpu-pci",
             },
             None,
-            options.filter(|_| !is_vga(model.device.as_deref(), primary)),
+            options,
         ),
         VideoType::Xen | VideoType::Vbox | VideoType::Parallels | VideoType::Gop => {
             builder.refuse(format!("QEMU has no video card of type '{kind}'"));

@@ -67,6 +67,7 @@ pub struct BackingImage {
 
 impl BackingImage {
     fn finish(&mut self, el: El<'_>, reader: &mut Reader) {
+        self.source.has_no_startup_policy(reader);
         if el.child("source").is_none() {
             reader.error(el.origin(), Part::Name, "<backingStore type='…'> needs <source>");
         }

@@ -65,7 +65,7 @@ pub struct Network {
     #[xml(child, name = "identity", read_if = Network::is_ssh, print_if = Network::is_ssh)]
     pub ssh_identity: Option<SshIdentity>,
     /// What every source can have.
-    #[xml(flatten, with = "auth")]
+    #[xml(flatten, with = "auth startupPolicy")]
     pub common: SourceCommon,
 }
 

@@ -117,6 +117,18 @@ impl Source {
         }
     }
 
+    /// Forgets what happens when the image is missing, which is said of a disk's own image only.
+    ///
+    /// libvirt: `virDomainDiskDefParseXML`, which reads it, and not `virDomainStorageSourceParse`.
+    pub(crate) fn has_no_startup_policy(&mut self, reader: &mut Reader) {
+        let common = self.common_mut();
+        if common.startup_policy.take().is_some() {
+            let part = Part::AttributeName("startupPolicy".to_owned());
+            let message = "'startupPolicy' has no effect but on the image of a disk";
+            reader.warning(common.origin, part, message);
+        }
+    }
+
     /// Who QEMU is to the server, if that was said in `<source>`.
     pub fn auth(&self) -> Option<&Auth> {
         self.common().auth.as_ref()
@@ -396,6 +408,7 @@ words! {
 ///
 /// libvirt: `virDomainStorageSourceParseDataStore`.
 #[derive(Clone, Debug, Default, PartialEq, Xml)]
+#[xml(finish = DataStore::finish)]
 pub struct DataStore {
     /// Where it was written.
     pub origin: Origin,
@@ -405,6 +418,12 @@ pub struct DataStore {
     /// Where it is.
     #[xml(flatten, key_first, within = "source")]
     pub source: Source,
+}
+
+impl DataStore {
+    fn finish(&mut self, _el: El<'_>, reader: &mut Reader) {
+        self.source.has_no_startup_policy(reader);
+    }
 }
 
 words! {
