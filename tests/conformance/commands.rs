@@ -43,7 +43,7 @@ pub(crate) fn cases(corpus: &Corpus) -> Vec<Case> {
 
 /// Everything that can be planned for this QEMU is what it takes.
 fn fits(world: &World, documents: &[Document]) -> Outcome {
-    let schema = Schema::from_text(world.capabilities.schema.as_str());
+    let schema = Schema::from_text(&world.capabilities.schema);
     let mut findings: BTreeSet<String> = BTreeSet::new();
     for document in documents {
         let Ok(domain) = world.completed(document) else { continue };
@@ -59,7 +59,7 @@ fn fits(world: &World, documents: &[Document]) -> Outcome {
     Err(format!("{} findings\n{}", findings.len(), shown.join("\n")))
 }
 
-fn of_plan(plan: &Plan, schema: &Schema, capabilities: &Capabilities) -> Vec<String> {
+fn of_plan(plan: &Plan, schema: &Schema<'_>, capabilities: &Capabilities) -> Vec<String> {
     let mut findings = Vec::new();
     for command in &plan.qmp {
         let found = schema.check(&command.execute, &command.arguments);

@@ -69,7 +69,7 @@ pub fn of(binary: &Path, cache: &Path) -> Result<Capabilities, ProbeError> {
     let failed = |reason: String| ProbeError { binary: binary.display().to_string(), reason };
     let key = Key::now(binary).map_err(|error| failed(sys::reason(&error)))?;
     let path = cache_file(binary, cache);
-    if let Some(kept) = fs::read_to_string(&path).ok().and_then(|text| Kept::read(&text))
+    if let Some(kept) = fs::read_to_string(&path).ok().and_then(Kept::read)
         && kept.key == key
     {
         return Ok(kept.capabilities);
@@ -179,11 +179,12 @@ fn cache_file(binary: &Path, cache: &Path) -> PathBuf {
 
 impl Kept {
     /// Reads a file; nothing comes of one that is damaged, or from another version.
-    fn read(text: &str) -> Option<Self> {
-        let (first, schema) = text.split_once('\n')?;
+    fn read(mut text: String) -> Option<Self> {
+        let (first, _) = text.split_once('\n')?;
         let mut kept: Self = serde_json::from_str(first).ok()?;
-        kept.capabilities.schema = schema.to_owned();
-        (schema.len() == kept.schema_length).then_some(kept)
+        text.drain(..=first.len());
+        kept.capabilities.schema = text;
+        (kept.capabilities.schema.len() == kept.schema_length).then_some(kept)
     }
 
     fn write(&mut self) -> serde_json::Result<String> {
@@ -246,10 +247,15 @@ mod tests {
 
         let text = kept.write().unwrap();
 
-        assert_eq!(Kept::read(&text).as_ref(), Some(&kept));
+        assert_eq!(Kept::read(text.clone()).as_ref(), Some(&kept));
         for end in 0..text.len() {
-            assert_eq!(Kept::read(&text[..end]), None, "with {end} bytes of {}", text.len());
+            assert_eq!(
+                Kept::read(text[..end].to_owned()),
+                None,
+                "with {end} bytes of {}",
+                text.len()
+            );
         }
-        assert_eq!(Kept::read(&format!("{text}]")), None);
+        assert_eq!(Kept::read(format!("{text}]")), None);
     }
 }

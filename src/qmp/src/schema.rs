@@ -3,7 +3,7 @@
 //! Names of types are hidden in that answer, so types are reached by walking from a command:
 //!
 //! ```no_run
-//! # fn has(schema: &qmp::Schema) -> Option<bool> {
+//! # fn has(schema: &qmp::Schema<'_>) -> Option<bool> {
 //! let io_uring = schema.command("blockdev-add")?.arguments()?
 //!     .variant("file")?
 //!     .member("aio")?
@@ -20,7 +20,6 @@ mod check;
 mod entry;
 
 use std::collections::{BTreeSet, HashMap};
-use std::ops::Range;
 
 use serde_json::Value;
 
@@ -29,16 +28,15 @@ use entry::{Entry, Kind};
 
 /// All commands, events and types of one QEMU.
 #[derive(Debug)]
-pub struct Schema {
-    text: String,
-    /// Where in it each command, event and type is described.
-    places: HashMap<Box<str>, Range<usize>>,
+pub struct Schema<'a> {
+    /// What describes each command, event and type, whose names are all different.
+    entries: HashMap<&'a str, &'a str>,
 }
 
 /// A command that a binary knows.
 #[derive(Clone, Debug)]
 pub struct Command<'a> {
-    schema: &'a Schema,
+    schema: &'a Schema<'a>,
     arguments: &'a str,
     returns: &'a str,
     features: Vec<&'a str>,
@@ -47,23 +45,14 @@ pub struct Command<'a> {
 /// A type that was reached by walking.
 #[derive(Clone, Debug)]
 pub struct Type<'a> {
-    schema: &'a Schema,
+    schema: &'a Schema<'a>,
     entry: Entry<'a>,
 }
 
-impl Schema {
-    /// Reads the answer to `query-qmp-schema`: the value of its `return`.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Schema::text_of`].
-    pub fn parse(reply: &Value) -> Result<Self, String> {
-        Self::text_of(reply).map(Self::from_text)
-    }
-
-    /// The same answer as a text to be kept: a line for each entry, with its name in front. The
-    /// answer as it is has a quarter of a megabyte, most of which nobody wants to know, and takes
-    /// milliseconds to be read as JSON.
+impl<'a> Schema<'a> {
+    /// The answer to `query-qmp-schema`, the value of its `return`, as a text to be kept: a line for
+    /// each entry, with its name in front. The answer as it is has a quarter of a megabyte, most of
+    /// which nobody wants to know, and takes milliseconds to be read as JSON.
     ///
     /// # Errors
     ///
@@ -82,18 +71,8 @@ impl Schema {
 
     /// Reads what [`Schema::text_of`] has made. An entry that is not as `qapi/introspect.json`
     /// describes it is noticed only when it is reached, and is then as good as absent.
-    pub fn from_text(text: impl Into<String>) -> Self {
-        let text = text.into();
-        let mut places = HashMap::new();
-        let mut start = 0;
-        for line in text.split_inclusive('\n') {
-            if let Some((name, _)) = line.split_once('\t') {
-                // Types, commands and events have different names.
-                places.insert(name.into(), start + name.len() + 1..start + line.len());
-            }
-            start += line.len();
-        }
-        Self { text, places }
+    pub fn from_text(text: &'a str) -> Self {
+        Self { entries: text.lines().filter_map(|line| line.split_once('\t')).collect() }
     }
 
     /// A command, if the binary has it.
@@ -117,7 +96,7 @@ impl Schema {
 
     /// All commands, sorted by name.
     pub fn commands(&self) -> impl Iterator<Item = &str> {
-        let names = self.places.keys().map(AsRef::as_ref);
+        let names = self.entries.keys().copied();
         names.filter(|name| self.command(name).is_some()).collect::<BTreeSet<_>>().into_iter()
     }
 
@@ -130,10 +109,10 @@ impl Schema {
     }
 
     fn entry(&self, name: &str) -> Option<Entry<'_>> {
-        serde_json::from_str(&self.text[self.places.get(name)?.clone()]).ok()
+        serde_json::from_str(self.entries.get(name)?).ok()
     }
 
-    fn at<'a>(&'a self, name: &str) -> Option<Type<'a>> {
+    fn at(&self, name: &str) -> Option<Type<'_>> {
         Some(Type { schema: self, entry: self.entry(name)? })
     }
 }

@@ -178,6 +178,8 @@ pub fn supervise(task_fd: i32) -> io::Result<()> {
     match sys::runtime::block_on(carry_out(task)) {
         Ok(Some(guest)) => {
             say(verdict, &Verdict::Started { pid: guest.qemu.process().pid() })?;
+            // Half of what a supervisor would take for ever is the code of the start.
+            let _ = sys::process::forget_code();
             match sys::runtime::block_on(driver::watch(guest)) {
                 // Another supervisor can take over when this process has ended, which lets go of the
                 // lock.

@@ -4,6 +4,7 @@
 //! free number: a descriptor placed on that number would get the report of a failing exec written
 //! into it.
 
+mod memory;
 mod replace;
 mod strays;
 
@@ -22,6 +23,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, WaitOptions};
 
+pub use memory::forget_code;
 pub use rustix::process::Signal;
 pub use strays::writing_below;
 

@@ -235,7 +235,7 @@ impl Capabilities {
             }
             "query-qmp-schema" => {
                 self.schema = Schema::text_of(result).ok()?;
-                self.displays = displays(&Schema::from_text(self.schema.as_str()));
+                self.displays = displays(&Schema::from_text(&self.schema));
             }
             _ => {}
         }
@@ -277,7 +277,7 @@ impl Capabilities {
 }
 
 /// The displays that a schema speaks of.
-fn displays(schema: &Schema) -> BTreeSet<String> {
+fn displays(schema: &Schema<'_>) -> BTreeSet<String> {
     let servers = [("vnc", "query-vnc"), ("spice", "query-spice")];
     let servers = servers.into_iter().filter(|(_, command)| schema.command(command).is_some());
     let options = schema.command("query-display-options");

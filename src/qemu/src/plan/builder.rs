@@ -50,7 +50,7 @@ pub(super) struct Builder<'a> {
     /// Which devices are planned; `None` for all of a machine that is yet to be made.
     pub(super) wanted: Option<Wanted<'a>>,
     /// The commands that this QEMU takes, if it told.
-    schema: Option<Schema>,
+    schema: Option<Schema<'a>>,
     pub(super) environment: BTreeMap<String, String>,
     /// Processors that are added to the machine.
     pub(super) processors: Vec<AddedProcessor>,
@@ -137,7 +137,7 @@ impl<'a> Builder<'a> {
             family: Family::of(domain),
             wanted: None,
             schema: (!capabilities.schema.is_empty())
-                .then(|| Schema::from_text(capabilities.schema.as_str())),
+                .then(|| Schema::from_text(&capabilities.schema)),
             environment: BTreeMap::new(),
             start_time: None,
             processors: Vec::new(),
@@ -554,7 +554,7 @@ impl<'a> Builder<'a> {
         self.into_plan(writer)
     }
 
-    fn writer(&mut self) -> Writer {
+    fn writer(&mut self) -> Writer<'a> {
         Writer {
             argv: Vec::new(),
             fds: std::mem::take(&mut self.fds),
@@ -566,7 +566,7 @@ impl<'a> Builder<'a> {
     }
 
     /// All that was put into words, and all the rest.
-    fn into_plan(self, mut writer: Writer) -> Result<Plan, Vec<Problem>> {
+    fn into_plan(self, mut writer: Writer<'a>) -> Result<Plan, Vec<Problem>> {
         for command in self.afterwards {
             let Command { execute, arguments, purpose, origin, .. } = &command;
             writer.check((purpose, *origin), execute, arguments);
@@ -597,7 +597,7 @@ impl<'a> Builder<'a> {
 }
 
 /// Whether a file can be read and written by io_uring.
-fn has_io_uring(schema: &Schema) -> bool {
+fn has_io_uring(schema: &Schema<'_>) -> bool {
     let options = schema.command("blockdev-add").and_then(|add| add.arguments());
     let file = options.and_then(|options| options.variant("file"));
     file.and_then(|file| file.member("aio")).is_some_and(|aio| aio.has_value("io_uring"))

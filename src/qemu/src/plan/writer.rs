@@ -8,12 +8,12 @@ use super::builder::{Part, Step};
 use super::{Command, Fd, Open};
 
 /// Puts parts into words.
-pub(super) struct Writer {
+pub(super) struct Writer<'a> {
     pub(super) argv: Vec<String>,
     pub(super) fds: Vec<Fd>,
     pub(super) qmp: Vec<Command>,
     pub(super) next_fd: i32,
-    pub(super) schema: Option<Schema>,
+    pub(super) schema: Option<Schema<'a>>,
     pub(super) problems: Vec<Problem>,
 }
 
@@ -26,7 +26,7 @@ pub(super) enum Way {
     Qmp,
 }
 
-impl Writer {
+impl Writer<'_> {
     /// What of a part is on the command line.
     pub(super) fn arguments(&mut self, part: &Part, way: Way) {
         for step in &part.steps {

@@ -70,7 +70,7 @@ impl fmt::Display for Finding {
     }
 }
 
-pub(super) fn check(schema: &Schema, command: &str, arguments: &Value) -> Vec<Finding> {
+pub(super) fn check(schema: &Schema<'_>, command: &str, arguments: &Value) -> Vec<Finding> {
     let mut checker = Checker { schema, path: command.to_owned(), findings: Vec::new() };
     match schema.command(command) {
         None => checker.report(Problem::UnknownCommand),
@@ -91,7 +91,7 @@ pub(super) fn check(schema: &Schema, command: &str, arguments: &Value) -> Vec<Fi
 }
 
 struct Checker<'a> {
-    schema: &'a Schema,
+    schema: &'a Schema<'a>,
     /// Where we are.
     path: String,
     findings: Vec<Finding>,

@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::*;
 
-fn schema() -> Schema {
-    Schema::parse(&json!([
+fn text() -> String {
+    Schema::text_of(&json!([
         {"name": "blockdev-add", "meta-type": "command", "arg-type": "1", "ret-type": "0"},
         {"name": "device_add", "meta-type": "command", "arg-type": "9", "ret-type": "0"},
         {"name": "old", "meta-type": "command", "arg-type": "0", "ret-type": "[int]",
@@ -39,14 +39,16 @@ fn schema() -> Schema {
 
 #[track_caller]
 fn check(command: &str, arguments: Value, expected: &[&str]) {
-    let findings = schema().check(command, &arguments);
+    let text = text();
+    let findings = Schema::from_text(&text).check(command, &arguments);
     let found: Vec<String> = findings.iter().map(ToString::to_string).collect();
     assert_eq!(found, expected);
 }
 
 #[test]
 fn types_are_reached_by_walking() {
-    let schema = schema();
+    let text = text();
+    let schema = Schema::from_text(&text);
     let options = schema.command("blockdev-add").unwrap().arguments().unwrap();
     let file = options.variant("file").unwrap();
 
@@ -108,7 +110,8 @@ fn each_problem_is_named_with_its_place() {
 
 #[test]
 fn deprecation_is_told_and_is_no_error() {
-    let schema = schema();
+    let text = text();
+    let schema = Schema::from_text(&text);
     let arguments = json!({"driver": "file", "filename": "a", "aio": "native", "locking": true});
 
     let findings = schema.check("blockdev-add", &arguments);
@@ -122,20 +125,21 @@ fn deprecation_is_told_and_is_no_error() {
 #[test]
 fn an_answer_that_is_no_schema_is_refused() {
     for reply in [json!({}), json!(["a"]), json!([{"meta-type": "event"}])] {
-        let error = Schema::parse(&reply).unwrap_err();
+        let error = Schema::text_of(&reply).unwrap_err();
         assert!(error.starts_with("the QMP schema is not understood: "), "{error}");
     }
 }
 
 #[test]
 fn an_entry_that_is_not_understood_is_absent() {
-    let schema = Schema::parse(&json!([
+    let text = Schema::text_of(&json!([
         {"name": "new", "meta-type": "of another kind"},
         {"name": "wrong", "meta-type": "object"},
         {"name": "add", "meta-type": "command", "arg-type": "0", "ret-type": "7"},
         {"name": "0", "meta-type": "object", "members": [{"name": "a", "type": "wrong"}]}
     ]))
     .unwrap();
+    let schema = Schema::from_text(&text);
 
     assert!(schema.command("new").is_none());
     assert!(schema.command("add").unwrap().returns().is_none());

@@ -33,7 +33,8 @@ pub(super) fn run(
         return Ok(Exit::Done);
     }
     let schema = guest.execute("query-qmp-schema", &Value::Null)?;
-    let schema = Schema::parse(&schema).map_err(Failure::refused)?;
+    let schema = Schema::text_of(&schema).map_err(Failure::refused)?;
+    let schema = Schema::from_text(&schema);
     // As shells do: what is common first, then the list.
     let config =
         Config::builder().auto_add_history(true).completion_type(CompletionType::List).build();
@@ -125,7 +126,7 @@ struct Words {
 }
 
 impl Words {
-    fn of(schema: &Schema) -> Self {
+    fn of(schema: &Schema<'_>) -> Self {
         let arguments = |name: &str| {
             let members = schema.command(name)?.arguments()?.members();
             Some(members.into_iter().map(str::to_owned).collect())
