@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::{self, BufRead, BufReader, Read, Seek, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -107,10 +107,11 @@ pub fn reach(program: &Path, run: &RunDirectory) -> Result<Client, AskError> {
 }
 
 fn run_supervisor(program: &Path, task: &Task, lock: Lock) -> Result<Verdict, StartError> {
-    let (mut verdict, theirs) = io::pipe()?;
+    let (verdict, theirs) = io::pipe()?;
     supervisor(program, task, lock, theirs.into())?.spawn()?;
     let mut answer = Vec::new();
-    verdict.read_to_end(&mut answer)?;
+    // The end of the line is enough: a guest that has begun to run keeps its host busy.
+    BufReader::new(verdict).read_until(b'\n', &mut answer)?;
     serde_json::from_slice(&answer)
         .map_err(|_| StartError::Failed("the supervisor ended without a word".to_owned()))
 }
@@ -212,5 +213,7 @@ async fn carry_out(task: Task) -> Result<Option<Guest>, LaunchError> {
 }
 
 fn say(mut verdict: File, said: &Verdict) -> io::Result<()> {
-    serde_json::to_writer(&mut verdict, said).map_err(io::Error::from)
+    let mut line = serde_json::to_vec(said)?;
+    line.push(b'\n');
+    verdict.write_all(&line)
 }
