@@ -45,13 +45,23 @@ fn a_guest_in_the_foreground_shuts_down_when_asked_to_end() {
 }
 
 #[test]
+fn a_guest_that_is_asked_to_shut_down_while_it_boots_is_asked_again() {
+    let Some(home) = home() else { return };
+    let mut console = ready(&home, "early");
+
+    console.signal(Signal::TERM);
+
+    console.wait_for("guest: power button");
+    console.end();
+}
+
+#[test]
 fn a_guest_in_the_foreground_that_does_not_react_is_ended_by_the_second_signal() {
     let Some(home) = home() else { return };
     let mut console = ready(&home, "stubborn");
 
     // Nothing in it listens to the power button yet.
     console.signal(Signal::TERM);
-    std::thread::sleep(Duration::from_millis(500));
     console.signal(Signal::INT);
 
     console.end();

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 use std::thread;
+use std::time::Duration;
 
 use serde_json::json;
 use store::{Definitions, Name, RunDirectory};
 use supervisor::{Client, Last, Reason};
-use sys::runtime::{Signals, block_on};
+use sys::runtime::{Signals, block_on, within};
 
 use crate::arguments::{Create, Reading, Run, Starting};
 use crate::document::{Completed, Document};
@@ -15,6 +16,9 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::world::World;
+
+/// How long a guest that was asked to shut down may go on before it is asked again.
+const PRESS_AGAIN: Duration = Duration::from_secs(10);
 
 pub(super) fn create(
     arguments: &Create,
@@ -104,20 +108,27 @@ fn transient(
     Ok((name, document.complete(world, qemu::Mode::Define, reading)?))
 }
 
-/// Does what signals ask for: the first asks the guest to shut down, the second ends it.
+/// Does what signals ask for: the first asks the guest to shut down, the second ends it. A guest that
+/// is still booting does not notice its power button, so that is pressed again.
 fn obey(mut signals: Signals, name: Name, environment: Environment) {
     thread::spawn(move || {
         let mut output = Output::new();
-        for asked in 0_u32.. {
-            if block_on(signals.next()).is_err() {
-                return;
-            }
-            tell(&environment, "STOPPING=1");
-            let done = if asked == 0 {
-                super::shutdown::ask(&name, &environment, &mut output)
-            } else {
-                super::control::end(&name, &environment, &mut output)
+        let mut asked = false;
+        loop {
+            let signal = match asked {
+                false => Some(block_on(signals.next())),
+                true => block_on(within(PRESS_AGAIN, signals.next())),
             };
+            let done = match signal {
+                Some(Err(_)) => return,
+                Some(Ok(_)) if asked => super::control::end(&name, &environment, &mut output),
+                Some(Ok(_)) => {
+                    tell(&environment, "STOPPING=1");
+                    super::shutdown::ask(&name, &environment, &mut output)
+                }
+                None => super::shutdown::ask(&name, &environment, &mut output),
+            };
+            asked = true;
             if let Err(failure) = done {
                 output.failure(&failure);
             }
