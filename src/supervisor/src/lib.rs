@@ -6,8 +6,8 @@
 //!                          control  └──────┴────────────────────┘
 //! ```
 //!
-//! [`start`] runs this program once more as the supervisor, hands it a [`Request`] by descriptor and
-//! waits for the verdict. The supervisor carries the plan out ([`launch`]), undoing everything if a
+//! [`prepare`] runs this program once more as the supervisor, which comes up while the plan is made;
+//! [`Waiting::start`] hands it a [`Request`] through a pipe and waits for the verdict. The supervisor carries the plan out ([`launch`]), undoing everything if a
 //! step fails, and then watches over the guest ([`driver`]): one task owns the guest's state, and
 //! everything that can wake it is one closed list. It answers on a socket ([`control`]) and goes away
 //! with the guest.
@@ -40,5 +40,5 @@ pub use client::Client;
 pub use description::Description;
 pub use last::Last;
 pub use request::{Request, Verdict};
-pub use start::{StartError, reach, revive, start, supervise};
+pub use start::{StartError, Waiting, prepare, reach, revive, supervise};
 pub use state::{GuestState, Reason};

@@ -1,11 +1,11 @@
 //! Starting a supervisor, from both sides.
 
 use std::ffi::OsString;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Seek, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -48,19 +48,65 @@ pub enum StartError {
     Store(#[from] store::Error),
 }
 
-/// Starts a guest: takes its lock, runs `program` as its supervisor, and waits for what comes of it.
+/// A supervisor that waits for its task: it comes up while its caller still decides what it is to do.
+/// Dropped, it ends, and nothing of it is left.
+#[derive(Debug)]
+pub struct Waiting {
+    lock: PathBuf,
+    /// Absent once the task was given.
+    task: Option<io::PipeWriter>,
+    verdict: io::PipeReader,
+}
+
+/// Takes the lock of a guest that is to be started, and runs `program` as its supervisor.
 ///
 /// # Errors
-/// See [`StartError`]. Whatever the error, nothing of the guest is left.
-pub fn start(program: &Path, request: &Request) -> Result<u32, StartError> {
-    let run = request.run_directory()?;
-    revive(program, &run)?;
-    let lock = lock(&run)?.ok_or_else(|| StartError::Running(request.name.clone()))?;
-    let task = Task::Launch(Box::new(request.clone()));
-    match run_supervisor(program, &task, lock)? {
-        Verdict::Started { pid } => Ok(pid),
-        Verdict::Gone => Err(StartError::Failed("the guest is gone".to_owned())),
-        Verdict::Failed { reason } => Err(StartError::Failed(reason)),
+/// See [`StartError`]; the guest may run already.
+pub fn prepare(program: &Path, run: &RunDirectory) -> Result<Waiting, StartError> {
+    revive(program, run)?;
+    let lock = lock(run)?.ok_or_else(|| StartError::Running(run.name().to_string()))?;
+    Waiting::begin(program, run, lock)
+}
+
+impl Waiting {
+    fn begin(program: &Path, run: &RunDirectory, lock: Lock) -> Result<Self, StartError> {
+        let (theirs, task) = io::pipe()?;
+        let (verdict, said) = io::pipe()?;
+        supervisor(program, theirs.into(), lock, said.into()).spawn()?;
+        Ok(Self { lock: run.lock(), task: Some(task), verdict })
+    }
+
+    /// Has it start the guest that it was prepared for, and waits for what comes of it; QEMU's process number.
+    ///
+    /// # Errors
+    /// See [`StartError`]. Whatever the error, nothing of the guest is left.
+    pub fn start(self, request: Request) -> Result<u32, StartError> {
+        match self.carry_out(&Task::Launch(Box::new(request)))? {
+            Verdict::Started { pid } => Ok(pid),
+            Verdict::Gone => Err(StartError::Failed("the guest is gone".to_owned())),
+            Verdict::Failed { reason } => Err(StartError::Failed(reason)),
+        }
+    }
+
+    fn carry_out(mut self, task: &Task) -> Result<Verdict, StartError> {
+        let text = serde_json::to_vec(task).map_err(io::Error::from)?;
+        if let Some(mut task) = self.task.take() {
+            task.write_all(&text)?;
+        }
+        let mut answer = Vec::new();
+        // The end of the line is enough: a guest that has begun to run keeps its host busy.
+        BufReader::new(&self.verdict).read_until(b'\n', &mut answer)?;
+        serde_json::from_slice(&answer)
+            .map_err(|_| StartError::Failed("the supervisor ended without a word".to_owned()))
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if self.task.is_some() {
+            // Removed while the supervisor still holds it, which ends when the task is closed.
+            let _ = fs::remove_file(&self.lock);
+        }
     }
 }
 
@@ -78,7 +124,7 @@ pub fn revive(program: &Path, run: &RunDirectory) -> Result<(), StartError> {
     if !run.path().exists() {
         return Ok(());
     }
-    match run_supervisor(program, &Task::adopt(run), lock)? {
+    match Waiting::begin(program, run, lock)?.carry_out(&Task::adopt(run))? {
         Verdict::Started { .. } | Verdict::Gone => Ok(()),
         Verdict::Failed { reason } => Err(StartError::Failed(reason)),
     }
@@ -106,34 +152,24 @@ pub fn reach(program: &Path, run: &RunDirectory) -> Result<Client, AskError> {
     }
 }
 
-fn run_supervisor(program: &Path, task: &Task, lock: Lock) -> Result<Verdict, StartError> {
-    let (verdict, theirs) = io::pipe()?;
-    supervisor(program, task, lock, theirs.into())?.spawn()?;
-    let mut answer = Vec::new();
-    // The end of the line is enough: a guest that has begun to run keeps its host busy.
-    BufReader::new(verdict).read_until(b'\n', &mut answer)?;
-    serde_json::from_slice(&answer)
-        .map_err(|_| StartError::Failed("the supervisor ended without a word".to_owned()))
-}
-
 /// The supervisor with everything that it is given.
-fn supervisor(program: &Path, task: &Task, lock: Lock, verdict: OwnedFd) -> io::Result<Program> {
-    let task = sys::fd::memfd_of("task", &serde_json::to_vec(task)?)?;
-    Ok(Program {
+fn supervisor(program: &Path, task: OwnedFd, lock: Lock, verdict: OwnedFd) -> Program {
+    Program {
         argv: ["vdomain", "supervise", &TASK_FD.to_string()].map(OsString::from).to_vec(),
         executable: Some(program.to_owned()),
         directory: Some("/".into()),
         descriptors: vec![(task, TASK_FD), (verdict, VERDICT_FD), (lock.into_fd(), LOCK_FD)],
         own_session: true,
         ..Program::default()
-    })
+    }
 }
 
 /// Goes on as another program, which takes the guest over: with the lock, and with QEMU for a child.
 fn reexec(guest: &Guest, program: &Path, lock: Lock) -> io::Result<()> {
     let nobody = File::options().write(true).open("/dev/null")?;
-    let task = Task::adopt(&guest.resources.run);
-    supervisor(program, &task, lock, nobody.into())?.replace().map(|never| match never {})
+    let task = serde_json::to_vec(&Task::adopt(&guest.resources.run))?;
+    let task = sys::fd::memfd_of("task", &task)?;
+    supervisor(program, task, lock, nobody.into()).replace().map(|never| match never {})
 }
 
 /// Whether a file can be executed, as far as can be said without doing it; else why not.
@@ -153,12 +189,13 @@ pub(crate) fn is_program(path: &Path) -> Result<(), String> {
 /// Takes the lock of a guest; `None` if somebody supervises it.
 pub(crate) fn lock(run: &RunDirectory) -> Result<Option<Lock>, StartError> {
     if let Some(parent) = run.lock().parent() {
-        std::fs::create_dir_all(parent)?;
+        fs::create_dir_all(parent)?;
     }
     Ok(Lock::try_take(&run.lock(), Kind::Exclusive)?)
 }
 
-/// Runs as the supervisor that [`start`] or [`revive`] has started; returns when the guest is gone.
+/// Runs as the supervisor that [`prepare`] or [`revive`] has started; returns when the guest is gone,
+/// or when no task comes.
 ///
 /// # Errors
 /// The descriptors are not those that a supervisor is given.
@@ -167,9 +204,13 @@ pub fn supervise(task_fd: i32) -> io::Result<()> {
     let verdict = File::from(sys::fd::inherited(VERDICT_FD)?);
     let lock = Lock::from_fd(sys::fd::inherited(LOCK_FD)?)?;
     let mut text = Vec::new();
-    task.rewind()?;
+    // What comes through a pipe has no beginning to go back to.
+    let _ = task.rewind();
     task.read_to_end(&mut text)?;
     drop(task);
+    if text.is_empty() {
+        return Ok(());
+    }
     let task: Task = serde_json::from_slice(&text)?;
     drop(text);
     sys::process::private_files();

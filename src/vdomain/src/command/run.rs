@@ -28,7 +28,8 @@ pub(super) fn create(
     let starting = &arguments.start;
     let world = World::here(environment);
     let (name, completed) = transient(&arguments.file, &starting.reading, &world, environment)?;
-    super::start::launch(&name, &completed, &world, starting, environment, output)?;
+    let waiting = super::start::prepare(&name, environment)?;
+    super::start::launch(&name, &completed, waiting, &world, starting, environment, output)?;
     if starting.console {
         return super::start::connect(&name, starting, environment, output);
     }
@@ -52,7 +53,8 @@ pub(super) fn run(
         keys: arguments.keys.clone(),
         reading: arguments.reading.clone(),
     };
-    super::start::launch(&name, &completed, &world, &starting, environment, output)?;
+    let waiting = super::start::prepare(&name, environment)?;
+    super::start::launch(&name, &completed, waiting, &world, &starting, environment, output)?;
     tell(environment, "READY=1");
     obey(signals, name.clone(), environment.clone());
     let run = environment.directories.run_of(&name)?;

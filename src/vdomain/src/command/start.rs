@@ -8,7 +8,7 @@ use qemu::validate::start_problems;
 use serde_json::json;
 use store::Name;
 use supervisor::request::{Lifecycle, Request};
-use supervisor::{Client, StartError};
+use supervisor::{Client, StartError, Waiting};
 
 use crate::arguments::{Reading, StartArguments, Starting};
 use crate::document::{Completed, Document};
@@ -34,12 +34,13 @@ pub(super) fn run(
     }
     let mut connected = Exit::Done;
     let started = super::each::run(names, environment, output, |name, output| {
+        let supervisor = prepare(name, environment)?;
         let world = World::here(environment);
         let mut completed = super::define::load(name, environment, &world, &starting.reading)?;
         if starting.ephemeral {
             completed = ephemeral(completed, &world, &starting.reading)?;
         }
-        launch(name, &completed, &world, starting, environment, output)
+        launch(name, &completed, supervisor, &world, starting, environment, output)
     })?;
     if starting.console {
         let name = super::domain(&names[0], environment)?;
@@ -56,10 +57,20 @@ fn ephemeral(completed: Completed, world: &World, reading: &Reading) -> Result<C
     Document { source, domain, problems: warnings }.complete(world, Mode::Reload, reading)
 }
 
+/// Starts the supervisor of a guest, which is there then when the plan is.
+pub(super) fn prepare(name: &Name, environment: &Environment) -> Result<Waiting, Failure> {
+    let run = environment.directories.run_of(name)?;
+    supervisor::prepare(Path::new(super::THIS_PROGRAM), &run).map_err(|error| match error {
+        StartError::Running(_) => Failure::state(error),
+        other => Failure::refused(other),
+    })
+}
+
 /// Starts a guest from a completed document.
 pub(super) fn launch(
     name: &Name,
     completed: &Completed,
+    supervisor: Waiting,
     world: &World,
     starting: &Starting,
     environment: &Environment,
@@ -79,12 +90,9 @@ pub(super) fn launch(
         output.say(note);
     }
     let request = request(name, completed, plan, environment);
-    supervisor::start(Path::new(super::THIS_PROGRAM), &request).map_err(|error| match error {
-        StartError::Running(_) => Failure::state(error),
-        other => {
-            let disks = &completed.domain.devices.disks;
-            sharing::name_the_other(Failure::refused(other), name, disks, environment)
-        }
+    supervisor.start(request).map_err(|error| {
+        let disks = &completed.domain.devices.disks;
+        sharing::name_the_other(Failure::refused(error), name, disks, environment)
     })?;
     output.say(format_args!("Domain '{name}' started"));
     Ok(())
