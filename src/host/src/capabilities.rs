@@ -131,6 +131,8 @@ fn start(binary: &Path, monitor: std::os::fd::OwnedFd, messages: &fs::File) -> i
         directory: Some(PathBuf::from("/")),
         descriptors: vec![(monitor, MONITOR_FD), (messages.try_clone()?.into(), 2)],
         own_session: true,
+        // Nobody else knows of it.
+        before_exec: Some(Box::new(sys::process::end_with_parent)),
         ..Program::default()
     }
     .spawn()

@@ -556,6 +556,16 @@ impl Drop for SignalsBlocked {
     }
 }
 
+/// Has the kernel kill this process when the thread that started it ends. May be called between fork
+/// and exec.
+///
+/// # Errors
+///
+/// None that a kernel is known to give.
+pub fn end_with_parent() -> io::Result<()> {
+    Ok(rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?)
+}
+
 /// Makes every file and directory that this process makes from now on private to its user.
 pub fn private_files() {
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);

@@ -111,6 +111,19 @@ fn an_error_before_exec_is_reported() {
 }
 
 #[test]
+fn a_child_ends_with_the_thread_that_started_it_if_it_should() {
+    let start = || {
+        let mut program = shell("exec sleep 1000", Vec::new());
+        program.before_exec = Some(Box::new(end_with_parent));
+        program.spawn().unwrap()
+    };
+
+    let mut child = std::thread::spawn(start).join().unwrap();
+
+    assert!(child.wait_for_end(Duration::from_secs(20)).unwrap());
+}
+
+#[test]
 fn child_starts_with_no_signal_blocked_or_ignored() {
     let _blocked = SignalsBlocked::new();
 
