@@ -275,15 +275,12 @@ fn two_guests_run_on_one_image_and_keep_nothing() {
 fn two_guests_never_write_one_image() {
     let Some(home) = home() else { return };
     let image = image(&home, "disk.img", "raw");
-    let disks = disk(&image, "raw", "vda", "");
+    let controller = "    <controller type='scsi' model='virtio-scsi'/>\n";
+    let disks = controller.to_owned() + &disk(&image, "raw", "vda", "");
     for name in ["one", "two"] {
         home.define(&document(name, &runs("true"), &disks));
     }
-    home.define(&document(
-        "three",
-        &runs("true"),
-        "    <controller type='scsi' model='virtio-scsi'/>",
-    ));
+    home.define(&document("three", &runs("true"), controller));
     home.vdomain(&["start", "one", "--paused"]).done();
     home.vdomain(&["start", "three", "--paused"]).done();
 
@@ -292,6 +289,10 @@ fn two_guests_never_write_one_image() {
     let added =
         home.vdomain(&["attach-disk", "three", &path, "sda", "--targetbus", "scsi"]).fails(1);
 
+    let twice = home.vdomain(&["attach-disk", "one", &path, "sda", "--targetbus", "scsi"]).fails(1);
+
+    let already = format!("the guest has '{path}' already, as its disk vda");
+    assert!(twice.contains(&already), "{twice}");
     for said in [&second, &added] {
         assert!(said.contains(&format!("domain 'one' has '{path}' as its disk vda")), "{said}");
     }

@@ -1,4 +1,4 @@
-//! Which guest has an image that another one wants to write.
+//! Which guest has an image that is to be written by another disk.
 
 use conf::device::Disk;
 use store::{Name, RunDirectory};
@@ -25,17 +25,20 @@ pub(crate) fn name_the_other(
     }
     let wanted: Vec<&str> = disks.iter().filter_map(|disk| disk.source.path()).collect();
     let others = RunDirectory::list(&environment.directories.run).unwrap_or_default();
-    for other in others.iter().filter(|other| *other != name) {
+    for other in &others {
         let Ok(model) = domains::model(other, false, environment) else { continue };
         let is_wanted =
             |disk: &&Disk| disk.source.path().is_some_and(|path| wanted.contains(&path));
         if let Some(disk) = model.devices.disks.iter().find(is_wanted) {
-            let path = disk.source.path().unwrap_or_default();
-            return failure.help(format!(
-                "domain '{other}' has '{path}' as its disk {}; end that guest, write <shareable/> in \
-                 both documents if both can write it, or start both with --ephemeral",
-                disk.name()
-            ));
+            let (path, disk) = (disk.source.path().unwrap_or_default(), disk.name());
+            return failure.help(match other == name {
+                true => format!("the guest has '{path}' already, as its disk {disk}"),
+                false => format!(
+                    "domain '{other}' has '{path}' as its disk {disk}; end that guest, write \
+                     <shareable/> in both documents if both can write it, or start both with \
+                     --ephemeral"
+                ),
+            });
         }
     }
     failure
