@@ -3,6 +3,8 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
@@ -162,25 +164,43 @@ fn agent(home: &Home) {
     assert!(refused.contains("agent refused 'guest-get-fsinfo': not this one"), "{refused}");
 }
 
+/// Suspends and resumes the guest while `work` waits for events, as nothing says when somebody listens;
+/// how often that was.
+fn suspended_and_resumed<T>(home: &Home, work: impl FnOnce() -> T) -> (T, usize) {
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let changes = scope.spawn(|| {
+            let mut count = 0;
+            while !done.load(Ordering::Relaxed) {
+                home.vdomain(&["suspend", "asked"]).done();
+                home.vdomain(&["resume", "asked"]).done();
+                count += 1;
+            }
+            count
+        });
+        let result = work();
+        done.store(true, Ordering::Relaxed);
+        (result, changes.join().unwrap())
+    })
+}
+
 fn events(home: &Home, console: &mut Console<'_>) {
+    let suspended = "event 'lifecycle' for domain 'asked': Suspended Paused";
+    let resumed = "event 'lifecycle' for domain 'asked': Resumed Unpaused";
     let (mut all, mut lines) = listen(home, &["asked", "--loop", "--event", "lifecycle"]);
     let (mut raw, mut raw_lines) = listen(home, &["--json", "--event", "STOP", "--timeout", "60"]);
-    // Both have connected when QEMU tells of a change to each.
-    std::thread::sleep(std::time::Duration::from_secs(1));
-    home.vdomain(&["suspend", "asked"]).done();
-    home.vdomain(&["resume", "asked"]).done();
-
-    assert_eq!(lines.next().unwrap(), "event 'lifecycle' for domain 'asked': Suspended Paused");
-    assert_eq!(lines.next().unwrap(), "event 'lifecycle' for domain 'asked': Resumed Unpaused");
-    let stop: Value = serde_json::from_str(&raw_lines.next().unwrap()).unwrap();
+    let (stop, times) = suspended_and_resumed(home, || {
+        lines.find(|line| line == suspended).unwrap();
+        assert_eq!(lines.next().unwrap(), resumed);
+        raw_lines.next().unwrap()
+    });
+    let stop: Value = serde_json::from_str(&stop).unwrap();
     assert_eq!((&stop["event"], &stop["domain"]), (&json!("STOP"), &json!("asked")));
     assert!(raw.wait().unwrap().success());
-    // Whoever listens is told by the next supervisor.
+
+    // Whoever listens is told by the next supervisor: more than there was to be told by this one.
     kill(parent(qemu(home, "asked")));
-    std::thread::sleep(std::time::Duration::from_secs(2));
-    home.vdomain(&["suspend", "asked"]).done();
-    home.vdomain(&["resume", "asked"]).done();
-    assert_eq!(lines.next().unwrap(), "event 'lifecycle' for domain 'asked': Suspended Paused");
+    suspended_and_resumed(home, || lines.nth(2 * times).unwrap());
     all.kill().unwrap();
     all.wait().unwrap();
     assert_eq!(state(home, "asked"), "running");
