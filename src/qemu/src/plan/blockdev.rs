@@ -254,7 +254,7 @@ fn storage(
                 true => "host_device",
                 false => "file",
             };
-            let mut fds = images(builder, name, path, accesses(role), style);
+            let mut fds = images(builder, name, path, &[access(role)], style);
             fds.iter_mut().for_each(|fd| fd.origin = layer.origin);
             let path = builder.fdset(fds);
             let mut properties = object(json!({"driver": driver, "filename": path}));
@@ -283,6 +283,10 @@ fn storage(
         Place::Other(source) => network_source::elsewhere(builder, name, source)?,
     };
     properties.extend(common(&node, role, style));
+    if let (Place::Local { .. }, Role::Lower { readonly: false }) = (&layer.place, role) {
+        properties.remove("auto-read-only");
+        properties.insert("read-only".to_owned(), false.into());
+    }
     builder.blockdev(properties.into());
     Some(node)
 }
@@ -306,15 +310,16 @@ pub(super) fn images(
     accesses.iter().map(fd).collect()
 }
 
-/// With which access QEMU will ever ask for the file of a node.
+/// With which access QEMU asks for the file of a node: for an image that the guest writes always the
+/// same, as libvirt has it of images that it is given as descriptors.
 ///
-/// A node below another one is opened for reading, and again for writing when something above it
-/// writes (`auto-read-only`); QEMU takes the descriptor whose access is exactly what it wants.
-fn accesses(role: Role) -> &'static [Access] {
+/// A node that is now written and now only read (`auto-read-only`) would go from one descriptor to
+/// another. QEMU's locks belong to a descriptor and stay with the one that is left in the set, and
+/// then keep QEMU itself from the image: no snapshot could be made, and nothing committed.
+fn access(role: Role) -> Access {
     match role {
-        Role::Effective { readonly: true, .. } | Role::Lower { readonly: true } => &[Access::Ro],
-        Role::Effective { readonly: false, .. } => &[Access::Rw],
-        Role::Lower { readonly: false } => &[Access::Rw, Access::Ro],
+        Role::Effective { readonly: true, .. } | Role::Lower { readonly: true } => Access::Ro,
+        Role::Effective { readonly: false, .. } | Role::Lower { readonly: false } => Access::Rw,
     }
 }
 
