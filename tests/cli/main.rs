@@ -20,6 +20,7 @@ mod readme;
 mod running;
 mod slow;
 mod survival;
+mod tools;
 
 /// The smallest document of a guest, with `devices` in it.
 fn document(name: &str, devices: &str) -> String {

@@ -37,6 +37,11 @@ impl RunDirectory {
         self.path.join("control")
     }
 
+    /// The socket on which the supervisor speaks QEMU's machine protocol with any number of clients.
+    pub fn qmp(&self) -> PathBuf {
+        self.path.join("qmp")
+    }
+
     /// The socket of QEMU's monitor.
     pub fn monitor(&self) -> PathBuf {
         self.path.join("monitor")

@@ -4,7 +4,6 @@
 //! What QEMU has stays, descriptor sets among it: QEMU 7.2 closes sets when its last client goes, but
 //! only those of which nothing is open, and such a one nobody misses.
 
-use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
@@ -59,8 +58,6 @@ pub async fn adopt(run: RunDirectory) -> Result<Option<Guest>, LaunchError> {
             return Err(error.into());
         }
     };
-    // The dead supervisor's socket is in the way.
-    let _ = fs::remove_file(resources.run.control());
     let control = Control::listen(&resources.run)?;
     let qemu = resources.qemu.take().expect("it was found above");
     // What was registered stays so as long as QEMU lives.

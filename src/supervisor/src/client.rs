@@ -9,7 +9,7 @@ use store::RunDirectory;
 use sys::runtime::{self, Socket};
 
 use crate::change::Order;
-use crate::description::Description;
+use crate::description::{Console, Description};
 use crate::varlink::{Call, Connection, Reply};
 
 /// How long a supervisor may take to reply, unless QEMU has to do something that takes longer.
@@ -89,9 +89,10 @@ impl Client {
     /// # Errors
     /// See [`AskError`].
     pub fn consoles(&mut self) -> Result<Vec<Option<PathBuf>>, AskError> {
-        let reply = self.call("GetConsoles", json!({}))?;
-        let consoles = reply["consoles"].as_array().cloned().unwrap_or_default();
-        Ok(consoles.iter().map(|path| path.as_str().map(PathBuf::from)).collect())
+        let mut reply = self.call("GetConsoles", json!({}))?;
+        let consoles: Vec<Console> =
+            serde_json::from_value(reply["consoles"].take()).map_err(io::Error::from)?;
+        Ok(consoles.into_iter().map(|console| console.terminal).collect())
     }
 
     /// Changes the guest's devices. `false`: the guest has not let go of a device yet.

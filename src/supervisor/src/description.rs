@@ -26,8 +26,8 @@ pub struct Description {
     pub started: u64,
     /// The processes beside QEMU, by what they are for.
     pub helpers: BTreeMap<String, u32>,
-    /// The terminal of each console, in the order of the document.
-    pub consoles: Vec<Option<PathBuf>>,
+    /// The consoles, in the order of the document.
+    pub consoles: Vec<Console>,
     /// What happens when it powers off, in libvirt's words.
     pub on_poweroff: String,
     /// What happens when it reboots.
@@ -42,6 +42,13 @@ pub struct Description {
     pub machined: Option<String>,
 }
 
+/// A console of a guest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Console {
+    /// The terminal behind it, if it has one.
+    pub terminal: Option<PathBuf>,
+}
+
 /// Who watches over a guest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Supervisor {
@@ -54,6 +61,11 @@ pub struct Supervisor {
 }
 
 impl Guest {
+    /// Its consoles, in the order of the document.
+    pub(crate) fn consoles(&self) -> Vec<Console> {
+        self.status.consoles.iter().cloned().map(|terminal| Console { terminal }).collect()
+    }
+
     /// What can be told of it.
     pub fn describe(&self) -> Description {
         let (state, reason) = self.state;
@@ -67,7 +79,7 @@ impl Guest {
             pid: self.qemu.process().pid(),
             started: started.unwrap_or_default(),
             helpers: status.helpers.iter().map(|(name, pid)| (name.clone(), pid.pid)).collect(),
-            consoles: status.consoles.clone(),
+            consoles: self.consoles(),
             on_poweroff: status.lifecycle.poweroff.clone(),
             on_reboot: status.lifecycle.reboot.clone(),
             on_crash: status.lifecycle.crash.clone(),

@@ -59,10 +59,20 @@ async fn register(socket: &Path, call: &Call) -> Result<(), String> {
     match reply.map_err(|error| sys::reason(&error))? {
         None => Err("systemd-machined has closed the connection".to_owned()),
         Some(Reply { error: None, .. }) => Ok(()),
+        // Without it, `machinectl poweroff` would end QEMU by a signal.
+        Some(reply) if refuses(&reply, "controlAddress") => {
+            Err("this systemd-machined knows no control sockets, as those since 262 do".to_owned())
+        }
         Some(Reply { error: Some(error), parameters, .. }) => {
             Err(format!("systemd-machined says {error} {parameters}"))
         }
     }
+}
+
+/// Whether a reply says that a parameter is wrong, or not known.
+fn refuses(reply: &Reply, parameter: &str) -> bool {
+    reply.error.as_deref() == Some("org.varlink.service.InvalidParameter")
+        && reply.parameters["parameter"] == parameter
 }
 
 /// What machined is told of a guest.

@@ -1,12 +1,14 @@
-//! The control socket: requests of others, over varlink.
+//! The control socket: requests of others, over varlink; and beside it a socket that is like one of
+//! QEMU's monitor, for programs that know nothing else.
 //!
-//! Whoever may connect may do everything: the socket is for its owner and root only. One task serves
-//! one connection, so that a slow client delays nobody.
+//! Whoever may connect may do everything: the sockets are for their owner and root only. One task
+//! serves one connection, so that a slow client delays nobody.
 
 mod interface;
 mod request;
 mod service;
 
+use std::fs;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,25 +25,32 @@ pub use request::{Answer, Asked, Problem, Request};
 /// How long to wait after a connection could not be accepted, for lack of descriptors or memory.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// The control socket of a guest.
+/// The sockets on which a guest is asked.
 #[derive(Debug)]
 pub struct Control {
     /// What was asked, in order.
     pub asked: Receiver<Asked>,
-    server: Option<JoinHandle<()>>,
+    servers: Vec<JoinHandle<()>>,
 }
 
 impl Control {
-    /// Begins to listen.
+    /// Begins to listen. What a dead supervisor left in the way is removed.
     ///
     /// # Errors
-    /// The socket cannot be made.
+    /// A socket cannot be made.
     pub fn listen(run: &RunDirectory) -> io::Result<Self> {
-        let listener = Listener::bind(&run.control())?;
         let (sender, asked) = runtime::bounded(64);
-        let name: Arc<str> = run.name().as_str().into();
-        let server = runtime::spawn(accept(listener, sender, name));
-        Ok(Self { asked, server: Some(server) })
+        let mut servers = Vec::new();
+        for (path, protocol) in [(run.qmp(), Protocol::Qmp), (run.control(), Protocol::Varlink)] {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            let listener = Listener::bind(&path)?;
+            let name = run.name().as_str().into();
+            servers.push(runtime::spawn(accept(listener, sender.clone(), name, protocol)));
+        }
+        Ok(Self { asked, servers })
     }
 
     /// Stops listening.
@@ -49,18 +58,33 @@ impl Control {
     /// # Cancel safety
     /// May be dropped at any time.
     pub async fn close(&mut self) {
-        if let Some(server) = self.server.take() {
+        for server in self.servers.drain(..) {
             server.cancel().await;
         }
     }
 }
 
-async fn accept(listener: Listener, asked: Sender<Asked>, name: Arc<str>) {
+/// What is spoken on a socket.
+#[derive(Clone, Copy, Debug)]
+enum Protocol {
+    /// Requests of others, which may become QEMU's protocol.
+    Varlink,
+    /// QEMU's, from the greeting on.
+    Qmp,
+}
+
+async fn accept(listener: Listener, asked: Sender<Asked>, name: Arc<str>, protocol: Protocol) {
     loop {
         match listener.accept().await {
             Ok(socket) if is_allowed(&socket) => {
                 let served = Served { asked: asked.clone(), name: Arc::clone(&name) };
-                runtime::spawn(served.serve(Connection::new(socket)));
+                let connection = Connection::new(socket);
+                runtime::spawn(async move {
+                    match protocol {
+                        Protocol::Varlink => served.serve(connection).await,
+                        Protocol::Qmp => served.serve_qmp(connection).await,
+                    }
+                });
             }
             Ok(_stranger) => {}
             Err(_) => runtime::sleep(PAUSE).await,
@@ -93,7 +117,12 @@ impl Served {
                     Ok(Answer::Events(subscription)) => {
                         return pass_on(subscription, interface, connection).await;
                     }
-                    Ok(Answer::Qmp(client)) => return share_qmp(&client, connection).await,
+                    Ok(Answer::Qmp(client)) => {
+                        if connection.send(&Reply::default()).await.is_ok() {
+                            share_qmp(&client, connection).await;
+                        }
+                        return;
+                    }
                     Err(problem) => interface.problem(&problem),
                 },
             };
@@ -101,6 +130,14 @@ impl Served {
                 return;
             }
             drop(sending);
+        }
+    }
+
+    /// Lets a client talk to QEMU. It sees the end where the guest is gone.
+    async fn serve_qmp(self, connection: Connection) {
+        let (_sending, sent) = runtime::bounded(1);
+        if let Ok(Answer::Qmp(client)) = self.ask(Request::AcquireQmp, sent).await {
+            share_qmp(&client, connection).await;
         }
     }
 
@@ -138,11 +175,9 @@ async fn pass_on(subscription: Subscription, interface: Interface, mut connectio
     }
 }
 
-/// Says yes, and from then on the connection is one to QEMU.
-async fn share_qmp(client: &qmp::Client, mut connection: Connection) {
-    if connection.send(&Reply::default()).await.is_ok() {
-        let (socket, early) = connection.into_parts();
-        // Whoever may connect may end the guest, so nothing is kept from them.
-        qmp::mux::serve(client, socket, &early, |_| Ok(())).await;
-    }
+/// From here on the connection is one to QEMU.
+async fn share_qmp(client: &qmp::Client, connection: Connection) {
+    let (socket, early) = connection.into_parts();
+    // Whoever may connect may end the guest, so nothing is kept from them.
+    qmp::mux::serve(client, socket, &early, |_| Ok(())).await;
 }

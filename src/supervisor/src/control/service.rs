@@ -105,6 +105,16 @@ mod tests {
         }
     }
 
+    /// systemd: `varlink_idl_parse` in `src/libsystemd/sd-varlink/sd-varlink-idl.c` knows `?[]string`
+    /// and no `[]?string`.
+    #[test]
+    fn descriptions_have_no_lists_of_what_may_be_missing() {
+        for interface in Interface::ALL {
+            let description = interface.description();
+            assert!(!description.contains("]?"), "{}", interface.name());
+        }
+    }
+
     #[test]
     fn every_error_of_an_interface_is_described() {
         use crate::control::Problem;

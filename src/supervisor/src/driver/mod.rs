@@ -277,7 +277,7 @@ impl Watch {
         let answer = match &asked.request {
             Request::GetState => Answer::state(self.guest.state),
             Request::Describe => Answer::Done(json!({ "description": self.guest.describe() })),
-            Request::GetConsoles => Answer::Done(json!({ "consoles": self.guest.status.consoles })),
+            Request::GetConsoles => Answer::Done(json!({ "consoles": self.guest.consoles() })),
             Request::AcquireQmp => Answer::Qmp(self.guest.client.clone()),
             Request::Subscribe { filter } => {
                 Answer::Events(self.subscribers.add(filter.clone(), self.guest.state))
