@@ -58,3 +58,12 @@ fn every_file_of_xml2qmp_belongs_to_a_case() {
     }
     findings.none();
 }
+
+#[test]
+fn every_file_of_hardware_belongs_to_a_case() {
+    let mut findings = Findings::of(NOBODY_LOOKS);
+    for file in stray("tests/hardware/cases", &[".args"]) {
+        findings.add(&file, 1, "there is no NAME.xml that it belongs to");
+    }
+    findings.none();
+}

@@ -50,6 +50,8 @@ const COLD: &[(&str, &[&str])] = &[
             "vhost-user-gpu-pci",
         ],
     ),
+    // A display server shows the consoles that are there when it begins.
+    ("screens", &["qxl", "bochs-display"]),
     ("on a bus without hotplug", &["ide-hd", "ide-cd", "floppy", "isa-fdc", "nvme-ns"]),
     (
         "on the ISA bus",
