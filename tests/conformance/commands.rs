@@ -92,7 +92,7 @@ fn of_device(device: &Value, capabilities: &Capabilities) -> Vec<String> {
     let Some(known) = capabilities.properties.get(driver) else { return Vec::new() };
     let said = device.as_object().into_iter().flat_map(|members| members.keys());
     said.filter(|name| !["driver", "id", "bus"].contains(&name.as_str()))
-        .filter(|name| !known.contains(*name))
+        .filter(|name| !known.contains(name))
         .map(|name| format!("{driver} has no property '{name}'"))
         .collect()
 }

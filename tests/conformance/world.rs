@@ -1,5 +1,6 @@
 //! The world that a case takes place in.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -118,17 +119,18 @@ impl World {
             let list = changes[key].as_array();
             list.into_iter().flatten().filter_map(|v| Some(v.as_str()?.to_owned())).collect()
         };
-        let types = &mut world.capabilities.types;
+        let mut types: BTreeSet<&str> = self.capabilities.types.iter().collect();
         for (word, name) in TYPES {
             if names("without").iter().any(|without| without == word) {
-                types.remove(*name);
+                types.remove(name);
             }
             let is_amd = changes["variant"] == "+amdsev";
             if names("with").iter().any(|with| with == word) || (is_amd && name.starts_with("sev"))
             {
-                types.insert((*name).to_owned());
+                types.insert(name);
             }
         }
+        world.capabilities.types = types.into_iter().collect();
         if changes["host_cpu"] == "QEMU_CPU_DEF_HASWELL" {
             for kind in ["kvm", "qemu"] {
                 world.host.processors.insert(kind.to_owned(), processor(HASWELL));

@@ -2,14 +2,16 @@
 //! `.replies` form.
 
 mod machine;
+mod names;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use qmp::{Recording, Schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 pub use machine::Machine;
+pub use names::Names;
 
 /// What a QEMU binary can do.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -26,11 +28,11 @@ pub struct Capabilities {
     /// The machines.
     pub machines: Vec<Machine>,
     /// The names of all types of objects: devices, backends, machines, CPUs.
-    pub types: BTreeSet<String>,
+    pub types: Names,
     /// The properties of the types that were asked for.
-    pub properties: BTreeMap<String, BTreeSet<String>>,
+    pub properties: BTreeMap<String, Names>,
     /// The CPU models, without the architecture's suffix.
-    pub cpu_models: BTreeSet<String>,
+    pub cpu_models: Names,
     /// What the host's processor gives guests of KVM, if KVM was used.
     #[serde(default)]
     pub kvm_processor: Option<Processor>,
@@ -38,12 +40,12 @@ pub struct Capabilities {
     #[serde(default)]
     pub tcg_processor: Option<Processor>,
     /// The options of the command line that have parameters: option, then parameters.
-    pub options: BTreeMap<String, BTreeSet<String>>,
+    pub options: BTreeMap<String, Names>,
     /// The TPM models and backends.
-    pub tpm: BTreeSet<String>,
+    pub tpm: Names,
     /// The displays, in libvirt's words: `vnc`, `spice`, `egl-headless`, `dbus`, `sdl`.
     #[serde(default)]
-    pub displays: BTreeSet<String>,
+    pub displays: Names,
     /// What `query-qmp-schema` returns, as [`Schema::text_of`] writes it: most of what there is to
     /// read here, and so not taken apart before it is asked. Empty if it was not recorded.
     pub schema: String,
@@ -62,9 +64,9 @@ pub struct Processor {
     /// Its stepping.
     pub stepping: u64,
     /// Its features that a migration keeps.
-    pub features: BTreeSet<String>,
+    pub features: Names,
     /// What it lacks of each model.
-    pub unavailable: BTreeMap<String, BTreeSet<String>>,
+    pub unavailable: BTreeMap<String, Names>,
 }
 
 impl Processor {
@@ -78,18 +80,18 @@ impl Processor {
             family: number("family"),
             model: number("model"),
             stepping: number("stepping"),
-            features: on.map(|(name, _)| name.clone()).collect(),
+            features: on.map(|(name, _)| name.as_str()).collect(),
             unavailable: BTreeMap::new(),
         })
     }
 }
 
 /// What each model has that cannot be had, from `query-cpu-definitions`.
-fn unavailable(definitions: &Value) -> Option<BTreeMap<String, BTreeSet<String>>> {
+fn unavailable(definitions: &Value) -> Option<BTreeMap<String, Names>> {
     let of_model = |definition: &Value| {
         let name = definition["name"].as_str()?.to_owned();
         let features = definition["unavailable-features"].as_array()?.iter();
-        Some((name, features.filter_map(|v| Some(v.as_str()?.to_owned())).collect()))
+        Some((name, features.filter_map(Value::as_str).collect()))
     };
     Some(definitions.as_array()?.iter().filter_map(of_model).collect())
 }
@@ -224,8 +226,8 @@ impl Capabilities {
             }
             "query-cpu-definitions" => self.cpu_models = names(result)?,
             "query-tpm-models" | "query-tpm-types" => {
-                self.tpm
-                    .extend(result.as_array()?.iter().filter_map(|v| Some(v.as_str()?.to_owned())));
+                let more = result.as_array()?.iter().filter_map(Value::as_str);
+                self.tpm = self.tpm.iter().chain(more).collect();
             }
             "query-command-line-options" => {
                 for option in result.as_array()? {
@@ -277,7 +279,7 @@ impl Capabilities {
 }
 
 /// The displays that a schema speaks of.
-fn displays(schema: &Schema<'_>) -> BTreeSet<String> {
+fn displays(schema: &Schema<'_>) -> Names {
     let servers = [("vnc", "query-vnc"), ("spice", "query-spice")];
     let servers = servers.into_iter().filter(|(_, command)| schema.command(command).is_some());
     let options = schema.command("query-display-options");
@@ -285,9 +287,9 @@ fn displays(schema: &Schema<'_>) -> BTreeSet<String> {
     let local = ["egl-headless", "dbus", "sdl", "gtk"];
     let local =
         local.into_iter().filter(|name| kinds.as_ref().is_some_and(|kinds| kinds.has_value(name)));
-    servers.map(|(name, _)| name).chain(local).map(str::to_owned).collect()
+    servers.map(|(name, _)| name).chain(local).collect()
 }
 
-fn names(list: &Value) -> Option<BTreeSet<String>> {
-    list.as_array()?.iter().map(|item| Some(item["name"].as_str()?.to_owned())).collect()
+fn names(list: &Value) -> Option<Names> {
+    list.as_array()?.iter().map(|item| item["name"].as_str()).collect()
 }

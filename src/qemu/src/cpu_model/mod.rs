@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::capabilities::{Capabilities, Processor};
+use crate::capabilities::{Capabilities, Names, Processor};
 use crate::host::HostCpu;
 
 /// What is known of the models.
@@ -123,12 +123,12 @@ pub(crate) fn nearest(processor: &Processor, capabilities: &Capabilities) -> Opt
         if !is_known || !model.is_of_maker(&processor.vendor) {
             continue;
         }
-        let more = processor.features.iter().map(String::as_str).filter(|feature| {
+        let more = processor.features.iter().filter(|feature| {
             !model.features.contains(feature) && !feature.starts_with(PARAVIRTUAL)
         });
         let less = model.features.iter().copied().filter(|feature| !has(feature));
-        let blocked = processor.unavailable.get(model.name).into_iter().flatten();
-        let blocked = blocked.map(String::as_str).filter(|feature| !has(feature));
+        let blocked = processor.unavailable.get(model.name).into_iter().flat_map(Names::iter);
+        let blocked = blocked.filter(|feature| !has(feature));
         let mut features: BTreeMap<String, bool> =
             less.chain(blocked).map(|feature| (feature.to_owned(), false)).collect();
         features.extend(more.map(|feature| (feature.to_owned(), true)));
@@ -182,15 +182,14 @@ mod tests {
             family: 6,
             model: 60,
             stepping: 3,
-            features: features("Haswell").into_iter().map(str::to_owned).collect(),
+            features: (features("Haswell").into_iter())
+                .filter(|feature| !["rtm", "hle"].contains(feature))
+                .chain(["ssbd", "kvm-pv-eoi"])
+                .collect(),
             ..Processor::default()
         };
-        processor.features.remove("rtm");
-        processor.features.remove("hle");
-        processor.features.insert("ssbd".to_owned());
-        processor.features.insert("kvm-pv-eoi".to_owned());
-        let models = ["Haswell", "Haswell-noTSX", "Penryn", "EPYC"].map(str::to_owned);
-        let capabilities = Capabilities { cpu_models: models.into(), ..Capabilities::default() };
+        let cpu_models = ["Haswell", "Haswell-noTSX", "Penryn", "EPYC"].into_iter().collect();
+        let capabilities = Capabilities { cpu_models, ..Capabilities::default() };
         let found = nearest(&processor, &capabilities).unwrap();
         assert_eq!(found.model, "Haswell-noTSX");
         assert_eq!(found.features, BTreeMap::from([("ssbd".to_owned(), true)]));

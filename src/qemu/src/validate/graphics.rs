@@ -47,7 +47,7 @@ fn there(check: &mut Check<'_>) {
         };
         if !check.capabilities.displays.contains(name) {
             let message = format!("this QEMU has no display of type '{name}'");
-            let others = check.capabilities.displays.iter().map(String::as_str);
+            let others = check.capabilities.displays.iter();
             let others: Vec<&str> = others.filter(|other| *other != "desktop").collect();
             let help = match &others[..] {
                 [] => "leave it out, or use another QEMU".to_owned(),

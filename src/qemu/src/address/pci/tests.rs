@@ -11,12 +11,8 @@ const Q35_ROOT: &str = "<controller type='pci' index='0' model='pcie-root'/>";
 const I440FX_ROOT: &str = "<controller type='pci' index='0' model='pci-root'/>";
 
 fn capabilities() -> Capabilities {
-    let mut capabilities = Capabilities::default();
-    for name in ["virtio-blk-pci-transitional", "pcie-pci-bridge", "pcie-root-port", "virtio-mmio"]
-    {
-        capabilities.types.insert(name.to_owned());
-    }
-    capabilities
+    let types = ["virtio-blk-pci-transitional", "pcie-pci-bridge", "pcie-root-port", "virtio-mmio"];
+    Capabilities { types: types.into_iter().collect(), ..Capabilities::default() }
 }
 
 fn domain(machine: &str, devices: &str) -> Domain {
