@@ -205,6 +205,35 @@ fn several_who_ask_at_once_get_one_supervisor_and_the_same_answer() {
 }
 
 #[test]
+fn what_systemd_starts_takes_a_guest_over_and_stays() {
+    let Some(home) = Home::with_qemu() else { return };
+    home.define(&document("kept", ""));
+    home.vdomain(&["start", "--paused", "kept"]).done();
+    let guest = Seen { home: &home, name: "kept" };
+    let qemu = guest.qemu();
+    let path = |name: &str| home.path(name).to_str().unwrap().to_owned();
+    let again = || begin(&home, &["supervise", "kept", &path("home/run"), &path("home/state")]);
+    // Somebody supervises it.
+    assert!(again().wait().unwrap().success());
+    for _ in 0..3 {
+        guest.kill_supervisors();
+        let mut next = again();
+        eventually("it has taken over", || guest.supervisors() == [next.id()]);
+        eventually("it listens", || guest.state() == "paused");
+        assert_eq!(guest.supervisors(), [next.id()]);
+        assert_eq!(guest.qemu(), qemu);
+        guest.kill_supervisors();
+        assert!(!next.wait().unwrap().success(), "systemd starts what was killed again");
+    }
+    let mut last = again();
+    eventually("it listens", || guest.state() == "paused");
+    home.vdomain(&["destroy", "kept"]).done();
+    assert!(last.wait().unwrap().success());
+    guest.is_gone();
+    assert!(again().wait().unwrap().success(), "there is nothing to be done");
+}
+
+#[test]
 fn a_supervisor_goes_on_as_another_version_and_keeps_its_child() {
     let Some(home) = Home::with_qemu() else { return };
     home.define(&document("upgraded", ""));

@@ -38,12 +38,18 @@ impl Autostart {
 
     /// The unit of a guest.
     pub fn path(&self, name: &Name) -> PathBuf {
-        self.directory.join(file_name(name))
+        self.directory.join(Self::unit_of(name))
     }
 
     /// What makes systemd start it.
     fn link(&self, name: &Name) -> PathBuf {
-        self.directory.join(format!("{}.wants", self.target)).join(file_name(name))
+        self.directory.join(format!("{}.wants", self.target)).join(Self::unit_of(name))
+    }
+
+    /// The name of the unit of a guest. `@` makes `systemctl list-units 'vdomain-autostart@*'` list
+    /// them all.
+    pub fn unit_of(name: &Name) -> String {
+        format!("vdomain-autostart@{}.service", name.in_unit())
     }
 
     /// Whether a guest is started with the host.
@@ -61,7 +67,7 @@ impl Autostart {
         fs::create_dir_all(wants).map_err(Error::io("make the directory", wants))?;
         sys::file::atomic_write(&path, self.text(name, unit).as_bytes(), 0o644)
             .map_err(Error::File)?;
-        match symlink(Path::new("..").join(file_name(name)), &link) {
+        match symlink(Path::new("..").join(Self::unit_of(name)), &link) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                 Err(Error::io("make the link", link)(error))
             }
@@ -121,25 +127,6 @@ WantedBy={}
             self.target
         )
     }
-}
-
-/// The unit's name. `@` makes `systemctl list-units 'vdomain-autostart@*'` list them all.
-fn file_name(name: &Name) -> String {
-    format!("vdomain-autostart@{}.service", escaped(name.as_str()))
-}
-
-/// A text as a part of a unit's name.
-///
-/// Source: `systemd.unit(5)`, "String escaping for inclusion in unit names". A name of ours has no
-/// `/` and does not begin with `.`.
-fn escaped(text: &str) -> String {
-    let letter = |byte: u8| match byte {
-        b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b':' | b'_' | b'.' => {
-            char::from(byte).to_string()
-        }
-        other => format!("\\x{other:02x}"),
-    };
-    text.bytes().map(letter).collect()
 }
 
 /// A text as one word of a setting, in which nothing is replaced.
@@ -211,6 +198,5 @@ mod tests {
     fn what_systemd_would_replace_is_left_as_it_is() {
         assert_eq!(quoted("a%b$c\"d"), "\"a%%b$$c\\\"d\"");
         assert_eq!(quoted("/usr/bin/vdomain"), "/usr/bin/vdomain");
-        assert_eq!(escaped("Größe"), "Gr\\xc3\\xb6\\xc3\\x9fe");
     }
 }

@@ -38,6 +38,20 @@ impl Name {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The name as a part of the name of a unit of systemd.
+    ///
+    /// Source: `systemd.unit(5)`, "String escaping for inclusion in unit names". A name of ours has no
+    /// `/` and does not begin with `.`.
+    pub fn in_unit(&self) -> String {
+        let letter = |byte: u8| match byte {
+            b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b':' | b'_' | b'.' => {
+                char::from(byte).to_string()
+            }
+            other => format!("\\x{other:02x}"),
+        };
+        self.0.bytes().map(letter).collect()
+    }
 }
 
 impl Display for Name {
@@ -49,6 +63,11 @@ impl Display for Name {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn units_are_named_as_systemd_escapes() {
+        assert_eq!(Name::new("Größe-1").unwrap().in_unit(), "Gr\\xc3\\xb6\\xc3\\x9fe\\x2d1");
+    }
 
     #[test]
     fn names_that_cannot_be_file_names_are_refused() {

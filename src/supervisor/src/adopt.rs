@@ -16,7 +16,7 @@ use sys::runtime;
 
 use crate::control::Control;
 use crate::launch::{Guest, LaunchError, Resources};
-use crate::machined::Registration;
+use crate::registration::Registration;
 use crate::state::{GuestState, Reason, from_run_state};
 use crate::status::Status;
 
@@ -60,9 +60,8 @@ pub async fn adopt(run: RunDirectory) -> Result<Option<Guest>, LaunchError> {
     };
     let control = Control::listen(&resources.run)?;
     let qemu = resources.qemu.take().expect("it was found above");
-    // What was registered stays so as long as QEMU lives.
-    let registration = Registration::default();
-    Ok(Some(Guest {
+    // What was registered with machined stays so as long as QEMU lives.
+    let guest = Guest {
         qemu,
         resources,
         client,
@@ -71,8 +70,13 @@ pub async fn adopt(run: RunDirectory) -> Result<Option<Guest>, LaunchError> {
         status,
         state,
         adopted: true,
-        registration,
-    }))
+        registration: Registration::default(),
+    };
+    if let Some(units) = guest.status.units.clone() {
+        let run = guest.resources.run.clone();
+        guest.registration.keep(units, run, guest.processes());
+    }
+    Ok(Some(guest))
 }
 
 /// Ends what a supervisor had started that was killed before it could write that down.

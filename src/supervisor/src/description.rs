@@ -40,6 +40,10 @@ pub struct Description {
     /// not known yet, nobody tried, or another supervisor did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub machined: Option<String>,
+    /// What came of asking systemd for units of its own: `kept`, or why not. Absent where it is not
+    /// known yet, or nobody asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub units: Option<String>,
 }
 
 /// A console of a guest.
@@ -61,6 +65,12 @@ pub struct Supervisor {
 }
 
 impl Guest {
+    /// The numbers of its processes: QEMU's, and those of its helpers.
+    pub(crate) fn processes(&self) -> Vec<u32> {
+        let helpers = self.status.helpers.values().map(|helper| helper.pid);
+        std::iter::once(self.qemu.process().pid()).chain(helpers).collect()
+    }
+
     /// Its consoles, in the order of the document.
     pub(crate) fn consoles(&self) -> Vec<Console> {
         self.status.consoles.iter().cloned().map(|terminal| Console { terminal }).collect()
@@ -88,7 +98,8 @@ impl Guest {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 adopted: self.adopted,
             },
-            machined: self.registration.get().cloned(),
+            machined: self.registration.machined.get().cloned(),
+            units: self.registration.units.get().cloned(),
         }
     }
 }

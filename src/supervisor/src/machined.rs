@@ -1,15 +1,14 @@
 //! Registration with systemd-machined, so that `machinectl` lists a guest and steers it.
 //!
-//! It is a courtesy: a guest runs without it, and no start waits for it. machined puts QEMU into a
-//! scope of its own, beside the session that the guest was started from, and forgets the guest when
-//! QEMU ends.
+//! It is a courtesy: a guest runs without it, and no start waits for it. Where the guest has no unit
+//! of its own, machined puts QEMU into a scope, beside the session that the guest was started from.
+//! It forgets the guest when QEMU ends.
 //!
 //! systemd: `io.systemd.Machine` in `src/shared/varlink-io.systemd.Machine.c`.
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -24,31 +23,27 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// The longest name of a machine, in bytes (Linux: `HOST_NAME_MAX`).
 const LONGEST_NAME: usize = 64;
 
-/// What came of registering a guest: `registered`, or why not; nothing as long as it is not known, or
-/// where nobody tried.
-pub type Registration = Arc<OnceLock<String>>;
-
-/// Registers a guest with the machined that listens at a path, beside everything else.
-pub(crate) fn begin(guest: &Guest, socket: PathBuf) -> Registration {
-    let registration = Registration::default();
-    let call = call(guest);
-    let outcome = Arc::clone(&registration);
-    runtime::spawn(async move {
-        let said = match call {
-            Ok(call) => match runtime::within(LIMIT, register(&socket, &call)).await {
-                Some(Ok(())) => "registered".to_owned(),
-                Some(Err(reason)) => reason,
-                None => format!("systemd-machined did not reply within {LIMIT:?}"),
-            },
-            Err(reason) => reason,
-        };
-        // It is set nowhere else.
-        let _ = outcome.set(said);
-    });
-    registration
+/// Registers a guest with the machined that listens at a path. Where the guest has no unit of its own,
+/// machined makes one.
+///
+/// # Errors
+/// Why it is not registered.
+///
+/// # Cancel safety
+/// Dropped while waiting, it may be registered all the same.
+pub(crate) async fn register(
+    socket: &Path,
+    call: Result<Call, String>,
+    has_unit: bool,
+) -> Result<(), String> {
+    let mut call = call?;
+    call.parameters["allocateUnit"] = Value::from(!has_unit);
+    runtime::within(LIMIT, ask(socket, &call))
+        .await
+        .unwrap_or_else(|| Err(format!("systemd-machined did not reply within {LIMIT:?}")))
 }
 
-async fn register(socket: &Path, call: &Call) -> Result<(), String> {
+async fn ask(socket: &Path, call: &Call) -> Result<(), String> {
     let connected = Socket::connect(socket).await;
     let mut machined = Connection::new(connected.map_err(|error| sys::reason(&error))?);
     let reply: io::Result<Option<Reply>> = async {
@@ -75,8 +70,8 @@ fn refuses(reply: &Reply, parameter: &str) -> bool {
         && reply.parameters["parameter"] == parameter
 }
 
-/// What machined is told of a guest.
-fn call(guest: &Guest) -> Result<Call, String> {
+/// What machined is told of a guest; or why it cannot be.
+pub(crate) fn call(guest: &Guest) -> Result<Call, String> {
     let run = &guest.resources.run;
     let name = run.name().as_str();
     if !is_machine_name(name) {
@@ -91,7 +86,6 @@ fn call(guest: &Guest) -> Result<Call, String> {
         "leader": pid,
         "leaderProcessId": { "pid": pid },
         "controlAddress": run.control(),
-        "allocateUnit": true,
     });
     let plain = |id: &str| id.trim().replace('-', "");
     if !boot.is_empty() {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::units::Units;
 use conf::device::watchdog::WatchdogAction;
 use conf::lifecycle::LifecycleAction;
 use qemu::Plan;
@@ -23,6 +24,9 @@ pub struct Request {
     /// Where systemd-machined listens, if the guest is to be registered with it.
     #[serde(default)]
     pub machined: Option<PathBuf>,
+    /// How systemd is asked for units of its own, if it is to have them.
+    #[serde(default)]
+    pub units: Option<Units>,
     /// What to do.
     pub plan: Plan,
     /// The document it is started from.

@@ -28,6 +28,8 @@ const LOCK_FD: i32 = 5;
 
 /// How long a supervisor may take until it listens.
 const BEGIN_LIMIT: Duration = Duration::from_secs(30);
+/// How long one that has replied last may take until it is gone.
+const END_LIMIT: Duration = Duration::from_secs(2);
 /// How often to look whether it does.
 const BEGIN_PAUSE: Duration = Duration::from_millis(10);
 
@@ -63,9 +65,16 @@ pub struct Waiting {
 /// # Errors
 /// See [`StartError`]; the guest may run already.
 pub fn prepare(program: &Path, run: &RunDirectory) -> Result<Waiting, StartError> {
-    revive(program, run)?;
-    let lock = lock(run)?.ok_or_else(|| StartError::Running(run.name().to_string()))?;
-    Waiting::begin(program, run, lock)
+    let deadline = Instant::now() + END_LIMIT;
+    loop {
+        revive(program, run)?;
+        match lock(run)? {
+            Some(lock) => return Waiting::begin(program, run, lock),
+            // Whoever has it may be the supervisor of a guest that is gone already.
+            None if !run.path().exists() && Instant::now() < deadline => thread::sleep(BEGIN_PAUSE),
+            None => return Err(StartError::Running(run.name().to_string())),
+        }
+    }
 }
 
 impl Waiting {
@@ -213,6 +222,26 @@ pub fn supervise(task_fd: i32) -> io::Result<()> {
     }
     let task: Task = serde_json::from_slice(&text)?;
     drop(text);
+    watch_over(task, lock, verdict)
+}
+
+/// Takes over the guest of this name whose supervisor was killed, and returns when it is gone; at once
+/// where it does not run, or has a supervisor. systemd starts this.
+///
+/// # Errors
+/// The name cannot be one of a guest, or the lock cannot be taken.
+pub fn take_over(name: &str, run: &Path, state: &Path) -> io::Result<()> {
+    let run = run_directory(name, run, state).map_err(io::Error::other)?;
+    if !run.path().exists() {
+        return Ok(());
+    }
+    let Some(lock) = lock(&run).map_err(io::Error::other)? else { return Ok(()) };
+    let nobody = File::options().write(true).open("/dev/null")?;
+    watch_over(Task::adopt(&run), lock, nobody)
+}
+
+/// Does what a supervisor was started for, and watches over the guest until it is gone.
+fn watch_over(task: Task, lock: Lock, verdict: File) -> io::Result<()> {
     sys::process::private_files();
     let run = task.run_directory().map_err(io::Error::other)?;
     let path = run.lock();

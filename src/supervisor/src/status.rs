@@ -12,6 +12,7 @@ use store::RunDirectory;
 use sys::process::Identity;
 
 use crate::request::Lifecycle;
+use crate::units::Units;
 
 /// What a supervisor must know to take a guest over.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,6 +32,9 @@ pub struct Status {
     pub rebooting: bool,
     /// The consoles, in the order of the document: the path of each one's terminal, if it has one.
     pub consoles: Vec<Option<PathBuf>>,
+    /// How systemd is asked for units of its own, if it has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub units: Option<Units>,
     /// What was made for it.
     #[serde(flatten)]
     pub made: Made,

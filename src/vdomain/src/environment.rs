@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use store::Directories;
+use supervisor::units::Units;
 
 use crate::failure::Failure;
 
@@ -17,6 +18,8 @@ pub(crate) struct Environment {
     pub(crate) privileged: bool,
     /// Where systemd-machined listens, if guests are to be registered with it.
     pub(crate) machined: Option<PathBuf>,
+    /// How systemd is asked for units of their own for guests, if they are to have them.
+    pub(crate) units: Option<Units>,
     /// All variables that are text.
     pub(crate) variables: BTreeMap<String, String>,
 }
@@ -30,7 +33,8 @@ impl Environment {
         let privileged = sys::process::is_root();
         let directories = directories(&variables, privileged)?;
         let machined = machined(&variables, privileged).filter(|socket| socket.exists());
-        Ok(Self { directories, privileged, machined, variables })
+        let units = units(&variables, privileged, Path::exists);
+        Ok(Self { directories, privileged, machined, units, variables })
     }
 
     /// What looking at this machine starts from.
@@ -56,6 +60,38 @@ fn machined(variables: &BTreeMap<String, String>, privileged: bool) -> Option<Pa
         _ if privileged => Some(PathBuf::from("/run").join(SOCKET)),
         _ => Some(PathBuf::from(variables.get("XDG_RUNTIME_DIR")?).join(SOCKET)),
     }
+}
+
+/// Where systemd says which users' managers run without a session.
+pub(crate) const LINGER: &str = "/var/lib/systemd/linger";
+
+/// How systemd is asked for units: the system's manager by root, a user's by the user. A manager that
+/// ends with the user's last session would take guests with it, so there it must be wanted.
+fn units(
+    variables: &BTreeMap<String, String>,
+    privileged: bool,
+    exists: impl Fn(&Path) -> bool,
+) -> Option<Units> {
+    let wanted = match variables.get("VDOMAIN_UNITS").map(String::as_str) {
+        Some("off") => return None,
+        wanted => wanted == Some("on"),
+    };
+    if variables.contains_key("VDOMAIN_HOME") && !wanted {
+        return None;
+    }
+    let user = match privileged {
+        true => None,
+        false => Some(PathBuf::from(variables.get("XDG_RUNTIME_DIR")?)),
+    };
+    let manager = user.as_deref().unwrap_or(Path::new("/run")).join("systemd/private");
+    let stays = || Some(exists(&Path::new(LINGER).join(variables.get("USER")?)));
+    if !exists(&manager) || !(privileged || wanted || stays()?) {
+        return None;
+    }
+    let mut places = env::split_paths(variables.get("PATH")?);
+    let busctl = places.find_map(|place| Some(place.join("busctl")).filter(|path| exists(path)))?;
+    let program = env::current_exe().ok().filter(|path| exists(path))?;
+    Some(Units { busctl, program, user })
 }
 
 fn directories(
@@ -114,6 +150,26 @@ mod tests {
         let home = ("VDOMAIN_HOME", "/x");
         assert_eq!(found(&[home], true), None);
         assert_eq!(found(&[home, ("VDOMAIN_MACHINED", "/m")], true), Some("/m".into()));
+    }
+
+    #[test]
+    fn guests_have_units_where_the_service_manager_stays() {
+        let found = |pairs: &[(&str, &str)], privileged, missing: &str| {
+            let path = [("PATH", "/usr/bin")];
+            let all: Vec<_> = pairs.iter().chain(&path).copied().collect();
+            units(&variables(&all), privileged, |path| path != Path::new(missing))
+        };
+        let system = found(&[], true, "").unwrap();
+        assert_eq!((system.busctl, system.user), ("/usr/bin/busctl".into(), None));
+        let user = [("XDG_RUNTIME_DIR", "/run/user/1"), ("USER", "u")];
+        assert_eq!(found(&user, false, "").unwrap().user, Some("/run/user/1".into()));
+        assert_eq!(found(&user, false, "/var/lib/systemd/linger/u"), None);
+        assert_eq!(found(&[], true, "/run/systemd/private"), None);
+        assert_eq!(found(&[], true, "/usr/bin/busctl"), None);
+        assert_eq!(found(&[("VDOMAIN_UNITS", "off")], true, ""), None);
+        assert_eq!(found(&[("VDOMAIN_HOME", "/x")], true, ""), None);
+        let wanted = [("VDOMAIN_HOME", "/x"), ("VDOMAIN_UNITS", "on")];
+        assert!(found(&wanted, true, "").is_some());
     }
 
     #[test]

@@ -24,8 +24,8 @@ use crate::output::Output;
 
 fn main() -> ExitCode {
     let mut output = Output::new();
-    if let Some(descriptor) = command::supervise::asked(std::env::args_os()) {
-        return command::supervise::run(descriptor, &mut output).into();
+    if let Some(given) = command::supervise::asked(std::env::args_os()) {
+        return command::supervise::run(&given, &mut output).into();
     }
     completion::answer();
     let arguments = Arguments::parse();

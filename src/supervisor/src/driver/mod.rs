@@ -29,6 +29,7 @@ use sys::runtime::{self, Descriptor};
 use crate::change::{self, Changes};
 use crate::control::{Answer, Asked, Problem, Request};
 use crate::launch::Guest;
+use crate::registration;
 use crate::start;
 use crate::state::{GuestState, Reason, from_run_state};
 use ending::Ending;
@@ -248,6 +249,7 @@ impl Watch {
     async fn change(&mut self, change: impl AsyncFnOnce(&mut Changes, &mut Guest)) {
         let others = self.guest.control.asked.clone();
         let state = self.guest.state;
+        let before = self.guest.processes();
         let mut kept = Vec::new();
         let change = async {
             change(&mut self.changes, &mut self.guest).await;
@@ -264,6 +266,7 @@ impl Watch {
             pending().await
         };
         let destroy = runtime::or(change, meanwhile).await;
+        registration::add(&self.guest, &before);
         kept.into_iter().chain(destroy).for_each(|asked| self.take_up(asked));
     }
 

@@ -22,12 +22,12 @@ use qmp::{Client, Events};
 use serde_json::Value;
 use store::RunDirectory;
 use sys::process::{Child, Program};
-use sys::runtime;
+use sys::runtime::{self, JoinHandle};
 
 use crate::change::Record;
 use crate::control::Control;
 use crate::exchange::{ExchangeError, exchange};
-use crate::machined::{self, Registration};
+use crate::registration::Registration;
 use crate::request::{Request, resets_end};
 use crate::state::{GuestState, Reason};
 use crate::status::Status;
@@ -38,6 +38,8 @@ pub(crate) use resources::end_helper;
 
 /// How long QEMU may take to greet: it makes the machine before it does.
 const GREETING_LIMIT: Duration = Duration::from_secs(60);
+/// How long to wait for systemd, once everything else is done.
+const UNITS_LIMIT: Duration = Duration::from_secs(5);
 /// How long to wait for the end of a QEMU whose monitor has closed.
 const END_LIMIT: Duration = Duration::from_secs(5);
 
@@ -120,7 +122,7 @@ pub struct Guest {
     pub state: (GuestState, Reason),
     /// Whether it was taken over from another supervisor.
     pub adopted: bool,
-    /// What came of registering it with systemd-machined.
+    /// What came of telling systemd of it.
     pub registration: Registration,
 }
 
@@ -133,11 +135,11 @@ pub async fn launch(request: Request, faults: &dyn Faults) -> Result<Guest, Laun
     let machined = request.machined.clone();
     let copies = copies::make(&request.plan.copies)?;
     let mut resources = Resources::new(run);
-    match Launch::new(request, &mut resources).carry_out(faults).await {
+    let registration = Registration::default();
+    match Launch::new(request, &mut resources, &registration).carry_out(faults).await {
         Ok((client, events, control, status, state)) => {
             let qemu = resources.qemu.take().expect("a launch that worked has started QEMU");
-            let registration = Registration::default();
-            let mut guest = Guest {
+            let guest = Guest {
                 qemu,
                 resources,
                 client,
@@ -149,7 +151,7 @@ pub async fn launch(request: Request, faults: &dyn Faults) -> Result<Guest, Laun
                 registration,
             };
             if let Some(socket) = machined {
-                guest.registration = machined::begin(&guest, socket);
+                guest.registration.register(&guest, socket);
             }
             Ok(guest)
         }
@@ -165,14 +167,17 @@ pub async fn launch(request: Request, faults: &dyn Faults) -> Result<Guest, Laun
 struct Launch<'a> {
     request: Request,
     resources: &'a mut Resources,
+    registration: &'a Registration,
+    /// What puts the processes into units of their own.
+    keeping: Option<JoinHandle<()>>,
     late: LateValues,
 }
 
 type Launched = (Client, Events, Control, Status, (GuestState, Reason));
 
 impl<'a> Launch<'a> {
-    fn new(request: Request, resources: &'a mut Resources) -> Self {
-        Self { request, resources, late: LateValues::default() }
+    fn new(request: Request, resources: &'a mut Resources, registration: &'a Registration) -> Self {
+        Self { request, resources, registration, keeping: None, late: LateValues::default() }
     }
 
     async fn carry_out(&mut self, faults: &dyn Faults) -> Result<Launched, LaunchError> {
@@ -186,6 +191,7 @@ impl<'a> Launch<'a> {
         faults.after(Step::Open)?;
         self.spawn(&mut opened)?;
         faults.after(Step::Spawn)?;
+        self.begin_units();
         let monitor = self.resources.run.monitor();
         let (client, events) = Client::connect(&monitor, GREETING_LIMIT).await?;
         faults.after(Step::Connect)?;
@@ -212,6 +218,11 @@ impl<'a> Launch<'a> {
         }
         let status = self.note(true, consoles)?;
         faults.after(Step::Status)?;
+        // Whoever is told that the guest has started may end everything of the session it was started
+        // from.
+        if let Some(keeping) = self.keeping.take() {
+            runtime::within(UNITS_LIMIT, keeping).await;
+        }
         let state = match run {
             Some(command) => {
                 self.send(&client, &[command], &mut opened).await?;
@@ -329,6 +340,16 @@ impl<'a> Launch<'a> {
         Ok(())
     }
 
+    /// Begins to put what has been started into units of its own, while QEMU comes up.
+    fn begin_units(&mut self) {
+        let Some(units) = self.request.units.clone() else { return };
+        let helpers = self.resources.helpers.iter().map(|helper| &helper.child);
+        let children = self.resources.qemu.iter().chain(helpers);
+        let processes = children.map(|child| child.process().pid()).collect();
+        let run = self.resources.run.clone();
+        self.keeping = Some(self.registration.keep(units, run, processes));
+    }
+
     /// Sends all commands before the first answer is read. The first refusal is the one that counts.
     async fn send(
         &self,
@@ -377,6 +398,7 @@ impl<'a> Launch<'a> {
             lifecycle: self.request.lifecycle.clone(),
             rebooting: false,
             consoles,
+            units: self.request.units.clone(),
             made: self.resources.made.clone(),
             taken: self.resources.taken.clone(),
         };

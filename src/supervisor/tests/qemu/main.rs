@@ -7,3 +7,4 @@ mod changes;
 mod control;
 mod launch;
 mod machine;
+mod units;

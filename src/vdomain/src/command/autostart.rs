@@ -6,7 +6,7 @@ use std::path::Path;
 use store::{Autostart, Definitions, Unit};
 
 use crate::arguments::AutostartArguments;
-use crate::environment::Environment;
+use crate::environment::{Environment, LINGER};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -14,9 +14,6 @@ use crate::output::Output;
 /// What of the environment says where things are kept.
 const DIRECTORIES: &[&str] =
     &["VDOMAIN_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"];
-
-/// Where systemd says which users' managers run without a session.
-const LINGER: &str = "/var/lib/systemd/linger";
 
 /// The units of this user.
 pub(super) fn of(environment: &Environment) -> Autostart {

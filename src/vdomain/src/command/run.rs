@@ -54,7 +54,9 @@ pub(super) fn run(
         reading: arguments.reading.clone(),
     };
     let waiting = super::start::prepare(&name, environment)?;
-    super::start::launch(&name, &completed, waiting, &world, &starting, environment, output)?;
+    // Whoever runs this watches over it, and keeps the guest where it is.
+    let here = Environment { units: None, ..environment.clone() };
+    super::start::launch(&name, &completed, waiting, &world, &starting, &here, output)?;
     tell(environment, "READY=1");
     obey(signals, name.clone(), environment.clone());
     let run = environment.directories.run_of(&name)?;

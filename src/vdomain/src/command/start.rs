@@ -126,6 +126,7 @@ fn request(
         document: conf::print(&qemu::alias::of_running(domain)),
         state: environment.directories.state.clone(),
         machined: environment.machined.clone(),
+        units: environment.units.clone(),
         lifecycle: Lifecycle::of(domain),
         consoles: qemu::plan::consoles(domain),
         environment: for_helpers(environment).collect(),
