@@ -132,7 +132,10 @@ fn tap_behind(process: u32, fd: &str) -> Option<String> {
     (!name.is_empty()).then(|| name.to_owned())
 }
 
-/// What went through a device of the host. What a tap has sent is what the guest received.
+/// What went through a device of the host. What a tap has sent is what the guest received; any
+/// other, such as a macvtap, is on the guest's side.
+///
+/// libvirt: `virDomainNetTypeSharesHostView`.
 ///
 /// # Errors
 /// There is no such device.
@@ -150,7 +153,10 @@ pub fn counters(device: &str) -> io::Result<Counters> {
             dropped: number("dropped")?,
         })
     };
-    Ok(Counters { received: direction("tx")?, sent: direction("rx")? })
+    // Linux: `tun_dev_attrs` in `drivers/net/tun.c`.
+    let is_tap = directory.with_file_name("tun_flags").exists();
+    let [received, sent] = if is_tap { ["tx", "rx"] } else { ["rx", "tx"] };
+    Ok(Counters { received: direction(received)?, sent: direction(sent)? })
 }
 
 /// An address that an interface has.

@@ -109,8 +109,9 @@ pub(super) fn of_tap(
     if let Some(vlan) = settings.vlan.as_ref().filter(|_| !is_open_vswitch(settings)) {
         setup.vlans = vlans(vlan);
     }
-    if let Some(bandwidth) = &settings.bandwidth {
-        limits(builder, bandwidth, late, &mut setup)?;
+    if let Some(PortBandwidth { inbound, outbound }) = &settings.bandwidth {
+        // What the guest receives is what its tap sends.
+        limits(builder, inbound.as_ref(), outbound.as_ref(), late, &mut setup)?;
     }
     Some(setup)
 }
@@ -140,8 +141,8 @@ pub(super) fn of_macvtap(
         rx_frames: interface.coalesce.rx.frames.map(u32::from),
         ..LinkSetup::default()
     };
-    if let Some(bandwidth) = &settings.bandwidth {
-        limits(builder, bandwidth, late, &mut setup)?;
+    if let Some(PortBandwidth { inbound, outbound }) = &settings.bandwidth {
+        limits(builder, outbound.as_ref(), inbound.as_ref(), late, &mut setup)?;
     }
     Some(setup)
 }
@@ -219,12 +220,13 @@ fn open_vswitch_vlan(vlan: &PortVlan) -> Vec<String> {
     words
 }
 
-/// Limits of what a guest receives, which its device sends, and the other way round.
+/// Limits of what a device of the host sends and receives.
 ///
-/// libvirt: `virNetDevBandwidthSet`.
+/// libvirt: `virNetDevBandwidthSet`, `virDomainNetTypeSharesHostView`.
 fn limits(
     builder: &mut Builder<'_>,
-    bandwidth: &PortBandwidth,
+    sent: Option<&PortRate>,
+    received: Option<&PortRate>,
     late: &str,
     setup: &mut LinkSetup,
 ) -> Option<()> {
@@ -234,7 +236,7 @@ fn limits(
         let words = [tc.as_str()].into_iter().chain(words.iter().copied()).map(str::to_owned);
         setup.commands.push(words.chain(more).collect());
     };
-    if let Some(PortRate { average: Some(average), peak, burst }) = bandwidth.inbound {
+    if let Some(PortRate { average: Some(average), peak, burst }) = sent {
         let mut rate = vec!["htb".to_owned(), "rate".to_owned(), format!("{average}kbps")];
         rate.extend(peak.into_iter().flat_map(|peak| ["ceil".to_owned(), format!("{peak}kbps")]));
         rate.extend(burst.into_iter().flat_map(|burst| ["burst".to_owned(), format!("{burst}kb")]));
@@ -246,8 +248,8 @@ fn limits(
         let fair = ["qdisc", "add", "dev", &device, "parent", "1:1", "handle", "2:", "sfq"];
         run(&fair, vec!["perturb".to_owned(), "10".to_owned()]);
     }
-    if let Some(PortRate { average: Some(average), burst, .. }) = bandwidth.outbound {
-        let burst = burst.unwrap_or(average);
+    if let Some(PortRate { average: Some(average), burst, .. }) = received {
+        let burst = burst.unwrap_or(*average);
         run(&["qdisc", "add", "dev", &device, "ingress"], vec![]);
         let filter = [
             "filter", "add", "dev", &device, "parent", "ffff:", "protocol", "all", "u32", "match",
