@@ -238,8 +238,8 @@ fn limits(
     };
     if let Some(PortRate { average: Some(average), peak, burst }) = sent {
         let mut rate = vec!["htb".to_owned(), "rate".to_owned(), format!("{average}kbps")];
-        rate.extend(peak.into_iter().flat_map(|peak| ["ceil".to_owned(), format!("{peak}kbps")]));
-        rate.extend(burst.into_iter().flat_map(|burst| ["burst".to_owned(), format!("{burst}kb")]));
+        rate.extend(peak.iter().flat_map(|peak| ["ceil".to_owned(), format!("{peak}kbps")]));
+        rate.extend(burst.iter().flat_map(|burst| ["burst".to_owned(), format!("{burst}kb")]));
         run(
             &["qdisc", "add", "dev", &device, "root", "handle", "1:", "htb", "default", "1"],
             vec![],
