@@ -82,6 +82,15 @@ impl Definitions {
         Lock::take(&path, Kind::Exclusive).map_err(Error::File)
     }
 
+    /// The same, unless somebody is at it: then `None`.
+    ///
+    /// # Errors
+    /// The directory cannot be made or written to.
+    pub fn try_lock(&self) -> Result<Option<Lock>, Error> {
+        make_directory(&self.directory)?;
+        Lock::try_take(&self.directory.join(".lock"), Kind::Exclusive).map_err(Error::File)
+    }
+
     /// Stores the document of a domain. It is on disk when this returns.
     ///
     /// # Errors

@@ -34,7 +34,8 @@ pub(crate) enum ExchangeError {
 }
 
 /// Sends commands with the descriptors that go along, and waits for all answers, which are in the
-/// order of the commands. Those behind one that makes an image wait until it is made.
+/// order of the commands. Those behind one that makes an image wait until it is made, and those behind
+/// one that takes descriptors out of a set until they are out, as others may take their place.
 ///
 /// # Errors
 /// See [`ExchangeError`].
@@ -49,17 +50,20 @@ pub(crate) async fn exchange(
 ) -> Result<Vec<Value>, ExchangeError> {
     let mut answers = Vec::with_capacity(commands.len());
     let mut rest = commands;
-    while let Some(at) = rest.iter().position(|command| command.execute == "blockdev-create") {
+    let ends_a_part =
+        |command: &Command| matches!(command.execute.as_str(), "blockdev-create" | "remove-fd");
+    while let Some(at) = rest.iter().position(ends_a_part) {
         let (now, then) = rest.split_at(at + 1);
         let before = answers.len();
         let sent = at_once(client, now, late, fds).await;
         answers.extend(sent.map_err(|error| error.after(before))?);
-        let made = made(client, now[at].arguments["job-id"].as_str().unwrap_or_default()).await;
-        made.map_err(|error| ExchangeError::Refused {
-            at: before + at,
-            error,
-            done: (0..before + at).collect(),
-        })?;
+        if let Some(job) = now[at].arguments["job-id"].as_str() {
+            made(client, job).await.map_err(|error| ExchangeError::Refused {
+                at: before + at,
+                error,
+                done: (0..before + at).collect(),
+            })?;
+        }
         rest = then;
     }
     let before = answers.len();

@@ -1,6 +1,7 @@
 //! The command line: one struct for each command, whose doc comments are its help.
 
 mod agent;
+mod block;
 mod devices;
 mod domains;
 mod running;
@@ -13,6 +14,10 @@ use clap_complete::engine::ArgValueCompleter;
 use crate::completion;
 
 pub(crate) use agent::{AgentCommand, Domtime, Guestinfo, SetUserPassword};
+pub(crate) use block::{
+    Blockcommit, Blockcopy, Blockjob, Blockpull, Blockresize, DiskOf, Domblkthreshold, Saying,
+    SnapshotCreateAs, Waiting,
+};
 pub(crate) use devices::{
     Affected, AttachDisk, AttachInterface, ChangeMedia, Changing, DetachDisk, DetachInterface,
     DeviceFile, UpdateDevice,
@@ -98,6 +103,20 @@ pub(crate) enum Command {
     AttachInterface(Box<AttachInterface>),
     /// Take a network interface from a domain.
     DetachInterface(DetachInterface),
+    /// Have a guest go on writing to overlays on its disks; the images below stay as they are.
+    SnapshotCreateAs(Box<SnapshotCreateAs>),
+    /// Bring the data of images of a disk into one below them.
+    Blockcommit(Box<Blockcommit>),
+    /// Bring the data of images of a disk into the one that the guest writes.
+    Blockpull(Box<Blockpull>),
+    /// Copy a disk of a guest.
+    Blockcopy(Box<Blockcopy>),
+    /// Print how far a block job is, or have it end.
+    Blockjob(Blockjob),
+    /// Make a disk of a guest larger or smaller.
+    Blockresize(Blockresize),
+    /// Have it said when a disk's image is filled beyond a point.
+    Domblkthreshold(Domblkthreshold),
     /// Reset guests, as their reset button would.
     Reset(Several),
     /// Send guests a non-maskable interrupt.

@@ -60,6 +60,9 @@ pub struct Opened {
 pub struct Made {
     /// Sockets.
     pub sockets: Vec<PathBuf>,
+    /// Images that were asked for. Once a guest has them, they are nothing that goes.
+    #[serde(skip)]
+    pub images: Vec<PathBuf>,
     /// Network devices.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<String>,
@@ -92,8 +95,8 @@ impl Made {
         for link in &self.links {
             let _ = sys::netlink::remove(link);
         }
-        for socket in &self.sockets {
-            let _ = fs::remove_file(socket);
+        for path in self.sockets.iter().chain(&self.images) {
+            let _ = fs::remove_file(path);
         }
     }
 }
@@ -162,6 +165,7 @@ fn open(
     let source = Path::new(&fd.source);
     match &fd.open {
         Open::File { access, direct } => sys::fd::open_file(source, sys_access(*access), *direct),
+        Open::Create { size, direct } => create(source, *size, *direct, made),
         Open::Device { access } => sys::fd::open_file(source, sys_access(*access), false),
         Open::Directory => sys::fd::open_directory(source),
         Open::Memory => sys::fd::nameless_file(source),
@@ -230,6 +234,14 @@ fn log(path: &Path, append: bool) -> io::Result<OwnedFd> {
     options.open(path).map(OwnedFd::from)
 }
 
+/// A new file for an image, for nobody but its owner.
+fn create(path: &Path, size: u64, direct: bool, made: &mut Made) -> io::Result<OwnedFd> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    made.images.push(path.to_owned());
+    file.set_len(size)?;
+    sys::fd::open_file(path, sys::fd::Access::ReadWrite, direct)
+}
+
 /// A file without a name for what is written to an image and not kept. There is most room where the
 /// image is; not every file system has files without names.
 fn overlay(image: &Path) -> io::Result<OwnedFd> {
@@ -288,7 +300,7 @@ fn listen(path: &Path, sockets: &mut Vec<PathBuf>) -> io::Result<OwnedFd> {
 
 fn worded(fd: &Fd, source: &str, error: &io::Error) -> OpenError {
     let action = match fd.open {
-        Open::Tap(_) | Open::Macvtap(_) => "make",
+        Open::Tap(_) | Open::Macvtap(_) | Open::Create { .. } => "make",
         Open::ListenUnix | Open::ListenTcp { .. } | Open::Monitor => "listen on",
         Open::ConnectUnix | Open::Helper { .. } | Open::HelperNode { .. } => "connect to",
         _ => "open",
@@ -319,6 +331,9 @@ fn help(open: &Open, error: &io::Error) -> Option<String> {
         }
         (Open::Macvtap(_), io::ErrorKind::PermissionDenied) => {
             "making a macvtap needs CAP_NET_ADMIN; use <interface type='user'>"
+        }
+        (Open::Create { .. }, io::ErrorKind::AlreadyExists) => {
+            "--reuse-external takes an image that is there"
         }
         (Open::VhostNet, io::ErrorKind::PermissionDenied) => {
             "add yourself to the group of /dev/vhost-net, or use <driver name='qemu'/>"

@@ -12,6 +12,7 @@
 //! away when it has.
 
 mod attach;
+pub mod block;
 mod detach;
 mod find;
 mod list;
@@ -25,6 +26,7 @@ use serde_json::Value;
 use crate::plan::{Command, Fd, Helper, PciHandover, Plan, PlannedSecret, VirtualFunction};
 
 pub use attach::Attaching;
+pub use block::{Image, Job, JobKind, Rewired};
 pub use detach::{detach, without};
 pub use find::{NotFound, find};
 pub use list::{add, take};
@@ -61,6 +63,9 @@ pub struct Change {
     /// The drive whose medium changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub medium: Option<Medium>,
+    /// Work on images of disks that the steps begin, or do at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<Job>,
     /// What QEMU is told when all of that is done. A refusal is noted, and changes nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub afterwards: Vec<Command>,

@@ -45,7 +45,7 @@ impl Style {
     }
 
     /// Whether the host's cache is passed by.
-    fn direct(self) -> bool {
+    pub(super) fn direct(self) -> bool {
         matches!(self.cache, Some(Cache::None | Cache::Directsync))
     }
 }
@@ -93,7 +93,8 @@ pub(super) fn nodes(
             None => None,
         };
         let prefix = prefix(numbers.pop()?);
-        let nodes = Nodes { name: &image, prefix: &prefix, top, readonly, has_format };
+        let nodes =
+            Nodes { name: &image, prefix: &prefix, top, readonly, has_format, create: None };
         below = Some(self::image(builder, &nodes, layer, (below, data), style)?.into());
     }
     below?.as_str().map(str::to_owned)
@@ -105,7 +106,7 @@ fn prefix(number: u32) -> String {
 }
 
 /// The nodes of one image.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Nodes<'a> {
     /// What its descriptors are called.
     pub(super) name: &'a str,
@@ -117,6 +118,8 @@ pub(super) struct Nodes<'a> {
     pub(super) readonly: bool,
     /// Whether there is a node for its format even where none is needed.
     pub(super) has_format: bool,
+    /// The options of `blockdev-create`, less the file, if the image is made.
+    pub(super) create: Option<Value>,
 }
 
 /// The nodes of one image; the name of the effective one.
@@ -148,6 +151,10 @@ pub(super) fn image(
         return Some(file);
     }
     let node = format!("{prefix}-format");
+    if let Some(mut options) = nodes.create.clone() {
+        options["file"] = file.as_str().into();
+        builder.create(format!("create-{node}"), options);
+    }
     let key = match encryption {
         Some(encryption) => {
             let before = builder.problems.len();
@@ -183,7 +190,7 @@ pub(super) fn image(
 ///
 /// QEMU before 9.2 names the wrong file in an image's header when a job changes what is above a
 /// storage node.
-fn has_raw_nodes(builder: &Builder<'_>) -> bool {
+pub(super) fn has_raw_nodes(builder: &Builder<'_>) -> bool {
     !builder.capabilities.at_least(9, 2)
 }
 
@@ -255,7 +262,12 @@ fn storage(
                 false => "file",
             };
             let mut fds = images(builder, name, path, &[access(role)], style);
-            fds.iter_mut().for_each(|fd| fd.origin = layer.origin);
+            for fd in &mut fds {
+                fd.origin = layer.origin;
+                if let Some(size) = layer.new {
+                    fd.open = Open::Create { size, direct: style.direct() };
+                }
+            }
             let path = builder.fdset(fds);
             let mut properties = object(json!({"driver": driver, "filename": path}));
             if let Some(aio) = aio(builder, style) {

@@ -39,7 +39,7 @@ pub(crate) struct Wanted<'a> {
 
 /// Collects what a plan is made of.
 #[derive(Debug)]
-pub(super) struct Builder<'a> {
+pub(crate) struct Builder<'a> {
     pub(super) domain: &'a Domain,
     pub(super) capabilities: &'a Capabilities,
     pub(super) host: &'a Host,
@@ -120,7 +120,7 @@ pub(super) enum Step {
 }
 
 impl<'a> Builder<'a> {
-    pub(super) fn new(
+    pub(crate) fn new(
         domain: &'a Domain,
         capabilities: &'a Capabilities,
         host: &'a Host,
@@ -173,14 +173,14 @@ impl<'a> Builder<'a> {
     }
 
     /// Plans only some devices, for a machine that runs.
-    pub(super) fn only(&mut self, wanted: Wanted<'a>) {
+    pub(crate) fn only(&mut self, wanted: Wanted<'a>) {
         self.next_node = wanted.there.free_node();
         self.next_fdset = wanted.there.free_fdset();
         self.wanted = Some(wanted);
     }
 
     /// Starts the next part of the machine.
-    pub(super) fn part(&mut self, purpose: impl Into<String>, origin: Origin) {
+    pub(crate) fn part(&mut self, purpose: impl Into<String>, origin: Origin) {
         self.parts.push(Part { purpose: purpose.into(), origin, ..Part::default() });
     }
 
@@ -360,7 +360,7 @@ impl<'a> Builder<'a> {
     }
 
     /// A command for when the machine is complete.
-    pub(super) fn afterwards(&mut self, execute: &str, arguments: Value) {
+    pub(crate) fn afterwards(&mut self, execute: &str, arguments: Value) {
         let Part { purpose, origin, .. } = self.current();
         let command = Command {
             execute: execute.to_owned(),
@@ -379,6 +379,15 @@ impl<'a> Builder<'a> {
             command.fds.push(fd.name.clone());
         }
         self.fds.push(Fd { getfd: true, ..fd });
+    }
+
+    /// Puts a descriptor into a set that is there, for a command after this one.
+    pub(super) fn afterwards_in_set(&mut self, fd: Fd, set: u64) {
+        self.afterwards("add-fd", json!({"fdset-id": set, "opaque": fd.name}));
+        if let Some(command) = self.afterwards.last_mut() {
+            command.fds.push(fd.name.clone());
+        }
+        self.fds.push(Fd { fdset: u32::try_from(set).ok(), ..fd });
     }
 
     /// The path of a helper program; refused if this host has none.
@@ -442,7 +451,7 @@ impl<'a> Builder<'a> {
     }
 
     /// Says why the present part cannot be made.
-    pub(super) fn refuse(&mut self, message: impl Into<String>) -> &mut Problem {
+    pub(crate) fn refuse(&mut self, message: impl Into<String>) -> &mut Problem {
         let origin = self.current().origin;
         self.say(Problem::error(origin, ElementPart::Name, message))
     }
@@ -519,7 +528,7 @@ impl<'a> Builder<'a> {
     ///
     /// # Errors
     /// Why something cannot be added.
-    pub(super) fn finish_additions(mut self) -> Result<Plan, Vec<Problem>> {
+    pub(crate) fn finish_additions(mut self) -> Result<Plan, Vec<Problem>> {
         let there = self.wanted.map(|wanted| wanted.there.parts()).unwrap_or_default();
         let root = hotplug::Root::of(self.domain);
         for (at, reason) in hotplug::refusals(&self.parts, there, &root) {

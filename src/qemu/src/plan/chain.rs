@@ -54,6 +54,8 @@ pub(super) struct Layer<'a> {
     pub(super) common: Option<&'a SourceCommon>,
     /// The element that names it, directly or by an image above it.
     pub(super) origin: Origin,
+    /// How large a file is made for it, in bytes, if it is not there yet.
+    pub(super) new: Option<u64>,
 }
 
 /// Where an image is.
@@ -120,6 +122,7 @@ impl<'a> Layer<'a> {
             auth: source.auth().map(Cow::Borrowed).or(pool_auth.map(Cow::Owned)),
             common: Some(common),
             origin: common.origin,
+            new: None,
         })
     }
 
@@ -135,6 +138,7 @@ impl<'a> Layer<'a> {
             auth: None,
             common: None,
             origin,
+            new: None,
         }
     }
 

@@ -199,7 +199,7 @@ fn disk(builder: &mut Builder<'_>, pos: usize, disk: &Disk, chain: Chain<'_>, nu
     }
 }
 
-fn style(disk: &Disk) -> Style {
+pub(super) fn style(disk: &Disk) -> Style {
     Style {
         readonly: disk.readonly,
         cdrom: disk.is_cdrom(),

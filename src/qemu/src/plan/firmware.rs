@@ -94,7 +94,8 @@ fn image_format(format: Option<FirmwareFormat>) -> StorageFormat {
 fn pflash(builder: &mut Builder<'_>, unit: u32, layer: &Layer<'_>, readonly: bool) {
     let name = if unit == 0 { "firmware" } else { "nvram" };
     let prefix = format!("libvirt-pflash{unit}");
-    let nodes = Nodes { name, prefix: &prefix, top: true, readonly, has_format: unit == 0 };
+    let has_format = unit == 0;
+    let nodes = Nodes { name, prefix: &prefix, top: true, readonly, has_format, create: None };
     blockdev::image(builder, &nodes, layer, (Some(Value::Null), None), Style::default());
 }
 

@@ -10,7 +10,9 @@ use serde_json::{Map, Value, json};
 
 use super::builder::{Part, Step};
 use super::device::Device;
+use super::image::OpenImage;
 use super::{Command, Plan};
+use crate::change::{Image, Rewired};
 
 /// What the nodes of images are called, before their number.
 const NODE: &str = "libvirt-";
@@ -46,9 +48,17 @@ impl Inventory {
         inventory
     }
 
-    /// Notes what QEMU was told, as far as it makes something.
+    /// Notes what QEMU was told, as far as it makes something. A descriptor that takes the place of
+    /// another in its set is nothing new.
     pub fn add(&mut self, commands: &[Command]) {
-        self.told.extend(commands.iter().filter(|command| name(command).is_some()).cloned());
+        for command in commands.iter().filter(|command| name(command).is_some()) {
+            let set = &command.arguments["fdset-id"];
+            let is_same =
+                |told: &Command| told.execute == "add-fd" && told.arguments["fdset-id"] == *set;
+            if command.execute != "add-fd" || !self.told.iter().any(is_same) {
+                self.told.push(command.clone());
+            }
+        }
     }
 
     /// Forgets what QEMU was told to have no more.
@@ -71,6 +81,69 @@ impl Inventory {
     pub fn drive(&self, device: &str) -> Option<&str> {
         let is_it = |told: &&Command| told.execute == "device_add" && name(told) == Some(device);
         self.told.iter().find(is_it)?.arguments["drive"].as_str()
+    }
+
+    /// The images of a disk, from the topmost down, by the names of their nodes.
+    pub(crate) fn images(&self, device: &str) -> Vec<OpenImage> {
+        let text = |node: &str, member: &str| {
+            Some(self.node(node)?.arguments[member].as_str()?.to_owned())
+        };
+        let is_filter = |node: &String| {
+            let driver = text(node, "driver");
+            matches!(driver.as_deref(), Some("throttle" | "copy-on-read"))
+        };
+        // A disk of a USB device sits behind it.
+        let drive = self.drive(device).or_else(|| self.drive(&format!("{device}-device")));
+        let mut next = drive.map(str::to_owned);
+        while let Some(filter) = next.take_if(|node| is_filter(node)) {
+            next = text(&filter, "file");
+        }
+        let mut images = Vec::new();
+        // Each image was told once, so that this ends.
+        while let Some(node) = next.take().filter(|_| images.len() <= self.told.len()) {
+            let storage = text(&node, "file").unwrap_or_else(|| node.clone());
+            let set = text(&storage, "filename");
+            let fdset = set.and_then(|path| path.strip_prefix(FDSET)?.parse().ok());
+            let below = text(&node, "backing");
+            let is_read_only =
+                self.node(&storage).is_none_or(|told| told.arguments["read-only"] != false);
+            let image = Image::default();
+            images.push(OpenImage { image, node, storage, fdset, is_read_only });
+            next = below;
+        }
+        images
+    }
+
+    fn node(&self, name: &str) -> Option<&Command> {
+        self.told
+            .iter()
+            .find(|told| told.execute == "blockdev-add" && self::name(told) == Some(name))
+    }
+
+    /// Notes what has become of the graph of block nodes.
+    pub fn rewire(&mut self, rewired: &Rewired) {
+        match rewired {
+            Rewired::Replaced { node, by } => {
+                let others = self.told.iter_mut().filter(|told| name(told) != Some(by));
+                for arguments in others.filter_map(|told| told.arguments.as_object_mut()) {
+                    for member in ["drive", "file", "backing"] {
+                        if let Some(value) =
+                            arguments.get_mut(member).filter(|value| *value == node)
+                        {
+                            *value = by.as_str().into();
+                        }
+                    }
+                }
+            }
+            Rewired::Backing { node, backing } => {
+                let is_it = |told: &&mut Command| {
+                    told.execute == "blockdev-add" && name(told) == Some(node.as_str())
+                };
+                if let Some(told) = self.told.iter_mut().find(is_it) {
+                    told.arguments["backing"] = backing.clone().into();
+                }
+            }
+        }
     }
 
     /// Notes that a device uses another block node, or none.
@@ -194,6 +267,9 @@ pub fn undo(command: &Command) -> Option<Command> {
         "netdev_add" => ("netdev_del", json!({"id": arguments["id"]})),
         "object-add" => ("object-del", json!({"id": arguments["id"]})),
         "device_add" => ("device_del", json!({"id": arguments["id"]})),
+        "block-commit" | "block-stream" | "blockdev-mirror" => {
+            ("block-job-cancel", json!({"device": arguments["job-id"], "force": true}))
+        }
         _ => return None,
     };
     let purpose = command.purpose.clone();

@@ -22,6 +22,7 @@ mod graphics;
 mod guest;
 mod hostdev;
 mod hotplug;
+mod image;
 mod input;
 mod interface;
 mod inventory;
@@ -68,9 +69,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use xml::{Origin, Problem};
 
-use builder::Builder;
-pub(crate) use builder::Wanted;
+pub(crate) use builder::{Builder, Wanted};
 pub(crate) use hotplug::why_it_stays;
+pub(crate) use image::{NewImage, OpenImage, add, images, lend, questions as image_questions};
 pub use inventory::{Inventory, undo};
 pub use make::{Options, plan, questions};
 pub(crate) use make::{additions, device_questions, medium};
@@ -278,6 +279,13 @@ pub enum Open {
     File {
         /// For reading, or for writing too.
         access: Access,
+        /// Past the host's cache (`O_DIRECT`).
+        direct: bool,
+    },
+    /// A new file with a name, for an image, opened for reading and writing.
+    Create {
+        /// How large it is, in bytes.
+        size: u64,
         /// Past the host's cache (`O_DIRECT`).
         direct: bool,
     },

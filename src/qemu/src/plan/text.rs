@@ -63,6 +63,8 @@ fn how(open: &Open) -> String {
         Open::File { access: mode, direct: false } => access(mode).to_owned(),
         Open::File { access: mode, direct: true } => format!("{},direct", access(mode)),
         Open::Device { access: mode } => format!("device,{}", access(mode)),
+        Open::Create { direct: false, .. } => "create".to_owned(),
+        Open::Create { direct: true, .. } => "create,direct".to_owned(),
         Open::Directory => "directory".to_owned(),
         Open::Memory => "memory".to_owned(),
         Open::Overlay => "overlay".to_owned(),

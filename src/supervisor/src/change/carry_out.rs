@@ -17,7 +17,8 @@ use serde_json::Value;
 use sys::runtime;
 
 use super::Order;
-use super::record::Record;
+use super::job::{self, Begun, Outcome};
+use super::record::{Beginning, Record};
 use crate::control::Problem;
 use crate::exchange::{ExchangeError, exchange};
 use crate::launch::{Guest, end_helper, name_sockets};
@@ -45,7 +46,14 @@ pub(super) async fn carry_out(
     if change.steps.is_empty() && change.removal.is_some() {
         return Ok(change.removal.clone());
     }
-    // Whoever takes the guest over in the middle of this takes it back.
+    job::refuse_second(change, &record)?;
+    // Whoever takes the guest over in the middle of this takes it back, unless it has begun.
+    let begun = change.job.clone().map(|job| {
+        let outcome = job.id.is_empty().then_some(Outcome::Completed);
+        Begun { job, definitions: order.definitions.clone(), outcome }
+    });
+    let told: Vec<Command> = change.steps.iter().map(|step| step.command.clone()).collect();
+    record.beginning = begun.clone().map(|begun| Beginning { begun, told: told.clone() });
     record.undo = change.steps.iter().rev().filter_map(|step| step.undo.clone()).collect();
     note(&record, guest)?;
     let before =
@@ -57,11 +65,11 @@ pub(super) async fn carry_out(
             undo_all(undo.collect(), guest).await;
             before.restore(guest);
             record.undo.clear();
+            record.beginning = None;
             note(&record, guest)?;
             return Err(problem);
         }
     };
-    let told: Vec<Command> = change.steps.iter().map(|step| step.command.clone()).collect();
     afterwards(change, guest).await;
     record.undo.clear();
     record.inventory.add(&told);
@@ -70,6 +78,9 @@ pub(super) async fn carry_out(
         record.inventory.set_drive(&medium.device, medium.node.as_deref());
     }
     record.inventory.revision += 1;
+    record.beginning = None;
+    record.ended.retain(|ended| begun.as_ref().is_none_or(|begun| begun.job.disk != ended.disk));
+    record.jobs.extend(begun);
     if made != Made::default() {
         let device = told.iter().rev().find_map(|command| command.arguments["id"].as_str());
         record.made.insert(device.unwrap_or_default().to_owned(), made);
@@ -80,8 +91,18 @@ pub(super) async fn carry_out(
     Ok(change.removal.clone())
 }
 
-/// Takes back a change in the middle of which a supervisor died.
+/// Takes back a change in the middle of which a supervisor died, unless work on images has begun by it.
 pub(super) async fn take_back(guest: &mut Guest, mut record: Record) {
+    if let Some(Beginning { begun, told }) = record.beginning.take()
+        && job::has_begun(&begun.job, guest).await
+    {
+        record.undo.clear();
+        record.inventory.add(&told);
+        record.inventory.revision += 1;
+        record.jobs.push(begun);
+        let _ = note(&record, guest);
+        return;
+    }
     undo_all(std::mem::take(&mut record.undo), guest).await;
     let _ = note(&record, guest);
 }
@@ -112,11 +133,21 @@ async fn try_carry_out(order: &Order, guest: &mut Guest) -> Result<Made, (Proble
     let not_begun = |problem: Problem| (problem, Vec::new());
     start_helpers(order, guest, &mut late).map_err(not_begun)?;
     let mut opened = open(change, guest, &mut late).map_err(not_begun)?;
-    let made = opened.made.clone();
+    let mut made = opened.made.clone();
     guest.resources.made.add(&made);
     guest.status.made.clone_from(&guest.resources.made);
     let told: Vec<Command> = change.steps.iter().map(|step| step.command.clone()).collect();
     let result = tell(&guest.client, &told, &late, &mut opened.fds).await;
+    let has_begun = match (&result, &change.job) {
+        // Where QEMU has not answered, it may have done it all the same.
+        (Err(_), Some(job)) => job::has_begun(job, guest).await,
+        _ => false,
+    };
+    if result.is_ok() || has_begun {
+        // The guest's images are its user's.
+        made.images.clear();
+        return Ok(made);
+    }
     let failed = |problem, done, guest: &mut Guest| {
         made.remove();
         guest.resources.made.forget(&made);
@@ -124,7 +155,7 @@ async fn try_carry_out(order: &Order, guest: &mut Guest) -> Result<Made, (Proble
         Err((problem, done))
     };
     match result {
-        Ok(_) => Ok(made),
+        Ok(()) => Ok(made),
         Err(ExchangeError::Refused { at, error, done }) => {
             let command = &told[at];
             let place = command.at.as_ref().map(|at| format!("{at}: ")).unwrap_or_default();
@@ -183,7 +214,7 @@ async fn open_tray(client: &Client, command: &Command) -> Result<(), qmp::Error>
 }
 
 fn start_helpers(order: &Order, guest: &mut Guest, late: &mut LateValues) -> Result<(), Problem> {
-    let Order { change, environment } = order;
+    let Order { change, environment, .. } = order;
     host::secrets::fill(&change.secrets, late).map_err(refused)?;
     let environment: Vec<(OsString, OsString)> =
         environment.iter().map(|(name, value)| (name.into(), value.into())).collect();

@@ -5,11 +5,13 @@
 //! it.
 
 mod carry_out;
+mod job;
 mod record;
 mod removal;
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use qemu::Change;
 use qemu::change::Removal;
@@ -20,22 +22,33 @@ use serde_json::json;
 use crate::control::{Answer, Asked, Problem, Request};
 use crate::launch::Guest;
 
-pub use record::Record;
+pub use job::{Begun, Ended, Outcome};
+pub use record::{Beginning, Record};
+
+/// How long to wait until stored documents are tried again that somebody else is changing.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// A change, and what helper processes that it starts are given.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Order {
     /// The change.
     pub change: Change,
     /// The environment of helper processes.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
+    /// Where the stored documents are in which images change with those of the guest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definitions: Option<PathBuf>,
 }
 
 /// The changes of a guest that are under way.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
     removals: Vec<Waiting>,
+    /// When what is to be done about jobs that have ended is tried again.
+    again: Option<Instant>,
+    /// Who waits for that.
+    asked: Vec<Asked>,
 }
 
 /// A device that the guest was asked to let go of.
@@ -60,10 +73,50 @@ impl Changes {
         changes
     }
 
+    /// Does what is asked about devices.
+    pub(crate) async fn serve(&mut self, asked: Asked, guest: &mut Guest) {
+        match &asked.request {
+            Request::Change(order) => {
+                let order = order.clone();
+                self.carry_out(&order, asked, guest).await;
+            }
+            Request::BlockJobs => {
+                let jobs = job::report(guest).await;
+                asked.answer(Ok(Answer::Done(json!({ "jobs": jobs }))));
+            }
+            Request::EndBlockJob { disk, pivot } => {
+                let ended = job::end(disk, *pivot, guest).await;
+                asked.answer(ended.map(|()| Answer::done()));
+            }
+            _ => asked.answer(Err(Problem::Gone)),
+        }
+    }
+
+    /// Does what is to be done about jobs that have ended.
+    pub(crate) async fn go_on(&mut self, guest: &mut Guest) {
+        self.again = None;
+        if !job::go_on(guest).await {
+            self.again = Some(Instant::now() + PAUSE);
+            return;
+        }
+        for asked in self.asked.drain(..) {
+            asked.answer(Ok(Answer::Done(json!({ "done": true }))));
+        }
+    }
+
+    /// Whether it is time to try that again.
+    pub(crate) fn is_due(&self) -> bool {
+        self.again.is_some_and(|again| again <= Instant::now())
+    }
+
     /// Carries out a change. Whoever asked is answered now, or when the guest has let go of a device.
-    pub(crate) async fn carry_out(&mut self, order: &Order, asked: Asked, guest: &mut Guest) {
+    async fn carry_out(&mut self, order: &Order, asked: Asked, guest: &mut Guest) {
         let removal = match carry_out::carry_out(order, guest).await {
             Ok(Some(removal)) => removal,
+            Ok(None) if order.change.job.is_some() => {
+                self.asked.push(asked);
+                return self.go_on(guest).await;
+            }
             Ok(None) => return asked.answer(Ok(Answer::Done(json!({ "done": true })))),
             Err(problem) => return asked.answer(Err(problem)),
         };
@@ -89,12 +142,21 @@ impl Changes {
     pub(crate) fn concern(event: &Event) -> bool {
         matches!(
             event.name.as_str(),
-            "DEVICE_DELETED" | "DEVICE_UNPLUG_GUEST_ERROR" | "MEM_UNPLUG_ERROR"
+            "DEVICE_DELETED"
+                | "DEVICE_UNPLUG_GUEST_ERROR"
+                | "MEM_UNPLUG_ERROR"
+                | "JOB_STATUS_CHANGE"
         )
     }
 
     /// What an event says about them.
     pub(crate) async fn take_in(&mut self, event: &Event, guest: &mut Guest) {
+        if event.name == "JOB_STATUS_CHANGE" {
+            if event.data.get("status").is_some_and(|status| status == "concluded") {
+                self.go_on(guest).await;
+            }
+            return;
+        }
         let device = event.data.get("device").and_then(|device| device.as_str());
         let Some(device) = device else { return };
         let Some(at) = self.removals.iter().position(|it| it.removal.device == device) else {
@@ -123,7 +185,8 @@ impl Changes {
 
     /// When somebody has waited long enough.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.removals.iter().filter_map(|it| Some(it.asked.as_ref()?.1)).min()
+        let waiting = self.removals.iter().filter_map(|it| Some(it.asked.as_ref()?.1));
+        waiting.chain(self.again).min()
     }
 
     /// Tells those who have waited long enough that the guest has not answered.
@@ -138,6 +201,7 @@ impl Changes {
 
     /// Looks which devices are gone, where events were lost.
     pub(crate) async fn look(&mut self, guest: &mut Guest) {
+        self.go_on(guest).await;
         if self.removals.is_empty() {
             return;
         }
@@ -156,7 +220,8 @@ impl Changes {
 
     /// Those who still wait when the guest ends.
     pub(crate) fn into_asked(self) -> impl Iterator<Item = Asked> {
-        self.removals.into_iter().filter_map(|waiting| Some(waiting.asked?.0))
+        let waiting = self.removals.into_iter().filter_map(|waiting| Some(waiting.asked?.0));
+        waiting.chain(self.asked)
     }
 
     /// Writes down which devices the guest has not let go of.
@@ -169,10 +234,7 @@ impl Changes {
     }
 }
 
-/// What is asked, if it is a change.
-pub(crate) fn order(request: &Request) -> Option<Order> {
-    match request {
-        Request::Change(order) => Some((**order).clone()),
-        _ => None,
-    }
+/// Whether something is asked about devices.
+pub(crate) fn concerns(request: &Request) -> bool {
+    matches!(request, Request::Change(_) | Request::BlockJobs | Request::EndBlockJob { .. })
 }

@@ -6,9 +6,11 @@ use std::io;
 
 use host::opening::Made;
 use qemu::change::{Removal, Undo};
-use qemu::plan::Inventory;
+use qemu::plan::{Command, Inventory};
 use serde::{Deserialize, Serialize};
 use store::RunDirectory;
+
+use super::job::{Begun, Ended};
 
 /// What QEMU has, and what is being done about it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -24,9 +26,27 @@ pub struct Record {
     /// guest over in the middle of it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub undo: Vec<Undo>,
+    /// The work on images that the change which is being made begins or does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub beginning: Option<Beginning>,
+    /// Work on images that is under way, or whose end is not written down everywhere.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub jobs: Vec<Begun>,
+    /// How the last job of each disk ended.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ended: Vec<Ended>,
     /// What was made on the host for devices that came later, by their ids.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub made: BTreeMap<String, Made>,
+}
+
+/// Work on images that is just being begun.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Beginning {
+    /// The work.
+    pub begun: Begun,
+    /// What QEMU is told for it.
+    pub told: Vec<Command>,
 }
 
 impl Record {

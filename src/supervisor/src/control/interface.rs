@@ -83,10 +83,20 @@ const DOMAIN: &[Method] = &[
     Method {
         name: "Change",
         kind: Kind::Plain,
-        parameters: &["change", "environment"],
+        parameters: &["change", "environment", "definitions"],
         ask: |parameters| {
             let order = serde_json::from_value(parameters.clone()).map_err(|_| "change")?;
             Ok(Some(Request::Change(Box::new(order))))
+        },
+    },
+    plain("GetBlockJobs", |_| Ok(Some(Request::BlockJobs))),
+    Method {
+        name: "EndBlockJob",
+        kind: Kind::Plain,
+        parameters: &["disk", "pivot"],
+        ask: |parameters| {
+            let disk = parameters["disk"].as_str().ok_or("disk")?.to_owned();
+            Ok(Some(Request::EndBlockJob { disk, pivot: switch(parameters, "pivot")? }))
         },
     },
 ];

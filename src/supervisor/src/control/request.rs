@@ -30,6 +30,15 @@ pub enum Request {
     Reset,
     /// To change its devices.
     Change(Box<Order>),
+    /// What its block jobs have come to.
+    BlockJobs,
+    /// To have a block job end.
+    EndBlockJob {
+        /// The disk.
+        disk: String,
+        /// Whether the guest goes over to the other image; else all stays as it was.
+        pivot: bool,
+    },
     /// To end it at once.
     Destroy {
         /// Whether QEMU is never to be killed, also if it does not end.

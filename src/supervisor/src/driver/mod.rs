@@ -221,6 +221,8 @@ impl Watch {
         while self.work.is_none() && self.ending.is_none() && self.reexec.is_none() {
             if let Some(event) = self.about_devices.pop_front() {
                 self.change(async |changes, guest| changes.take_in(&event, guest).await).await;
+            } else if self.changes.is_due() {
+                self.change(Changes::go_on).await;
             } else if !self.state_is_known {
                 self.state_is_known = true;
                 self.change(Changes::look).await;
@@ -229,14 +231,13 @@ impl Watch {
             } else if let Some(due) = self.due.take() {
                 self.do_what_is_due(due);
             } else if let Some(asked) = self.waiting.pop_front() {
-                match change::order(&asked.request) {
-                    Some(order) => {
-                        let carry_out = async move |changes: &mut Changes, guest: &mut Guest| {
-                            changes.carry_out(&order, asked, guest).await;
-                        };
-                        self.change(carry_out).await;
-                    }
-                    None => self.carry_out(asked),
+                if change::concerns(&asked.request) {
+                    let serve = async move |changes: &mut Changes, guest: &mut Guest| {
+                        changes.serve(asked, guest).await;
+                    };
+                    self.change(serve).await;
+                } else {
+                    self.carry_out(asked);
                 }
             } else {
                 return;

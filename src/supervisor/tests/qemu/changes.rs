@@ -1,6 +1,5 @@
 //! Changes of a guest whose QEMU refuses a step: all that was done before is taken back.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::thread;
@@ -83,7 +82,7 @@ fn order(home: &Path, revision: u64, steps: Vec<Step>) -> Order {
         document: "<domain><name>changed</name></domain>\n".to_owned(),
         ..Change::default()
     };
-    Order { change, environment: BTreeMap::new() }
+    Order { change, ..Order::default() }
 }
 
 /// What a QEMU has: block nodes, sets of descriptors, threads and character devices.

@@ -2,6 +2,7 @@
 
 mod agent;
 mod autostart;
+mod block;
 mod capabilities;
 mod change;
 mod console;
@@ -86,6 +87,13 @@ pub(crate) fn run(
         Command::DetachDisk(it) => change::detach_disk(&it, environment, output),
         Command::AttachInterface(it) => change::attach_interface(&it, environment, output),
         Command::DetachInterface(it) => change::detach_interface(&it, environment, output),
+        Command::SnapshotCreateAs(it) => block::snapshot_create_as(&it, environment, output),
+        Command::Blockcommit(it) => block::blockcommit(&it, environment, output),
+        Command::Blockpull(it) => block::blockpull(&it, environment, output),
+        Command::Blockcopy(it) => block::blockcopy(&it, environment, output),
+        Command::Blockjob(it) => block::blockjob(&it, environment, output),
+        Command::Blockresize(it) => block::blockresize(&it, environment, output),
+        Command::Domblkthreshold(it) => block::domblkthreshold(&it, environment, output),
         Command::Reset(several) => control::reset(&several, environment, output),
         Command::InjectNmi(several) => monitor::inject_nmi(&several, environment, output),
         Command::Event(arguments) => event::run(&arguments, false, environment, output),

@@ -19,9 +19,9 @@ use crate::sharing;
 const TRIES: usize = 10;
 
 /// A guest that runs: what its document says, and what its QEMU has.
-pub(super) struct Live {
-    pub(super) domain: conf::Domain,
-    pub(super) inventory: Inventory,
+pub(in crate::command) struct Live {
+    pub(in crate::command) domain: conf::Domain,
+    pub(in crate::command) inventory: Inventory,
 }
 
 /// Decides on a change and has it carried out.
@@ -31,7 +31,7 @@ pub(super) fn change(
     device: &Named,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
-    carry_out(subject, device, output, |live, output| match action {
+    carry_out(subject, Some(device), output, |live, output| match action {
         Action::Attach => attaching(subject, live, device, output),
         Action::Update { force } => updating(subject, live, device, force, output),
         Action::Detach => {
@@ -44,9 +44,9 @@ pub(super) fn change(
 }
 
 /// Has a change carried out that `decide` decides on, again if the guest changes meanwhile.
-fn carry_out(
+pub(in crate::command) fn carry_out(
     subject: &Subject<'_>,
-    device: &Named,
+    device: Option<&Named>,
     output: &mut Output,
     mut decide: impl FnMut(&Live, &mut Output) -> Result<Change, Failure>,
 ) -> Result<Exit, Failure> {
@@ -58,11 +58,13 @@ fn carry_out(
         let mut client = super::super::connect(&run).map_err(asked)?;
         let live = read(subject)?;
         let mut change = decide(&live, output)?;
-        let places = device.source.places();
-        change.locate(|origin| {
-            let found = places.find(origin, &Part::Name)?;
-            Some(report::place(&device.source, &found))
-        });
+        if let Some(Named { source, .. }) = device {
+            let places = source.places();
+            change.locate(|origin| {
+                let found = places.find(origin, &Part::Name)?;
+                Some(report::place(source, &found))
+            });
+        }
         if subject.changing.print_plan {
             print(&change, subject.changing.json, output)?;
             return Ok(Exit::Done);
@@ -72,7 +74,8 @@ fn carry_out(
         }
         let what = change.removal.as_ref().map(|removal| removal.purpose.clone());
         let environment = super::super::start::for_helpers(subject.environment).collect();
-        match client.change(&Order { change, environment }) {
+        let definitions = Some(subject.environment.directories.definitions.clone());
+        match client.change(&Order { change, environment, definitions }) {
             Ok(true) => return Ok(Exit::Done),
             Ok(false) => {
                 let what = what.unwrap_or_default();
@@ -87,7 +90,8 @@ fn carry_out(
             }
             Err(AskError::Changed) => {}
             Err(error) => {
-                let disks = &device.devices.disks;
+                let disks =
+                    device.map(|device| device.devices.disks.as_slice()).unwrap_or_default();
                 let environment = subject.environment;
                 return Err(sharing::name_the_other(asked(error), name, disks, environment));
             }

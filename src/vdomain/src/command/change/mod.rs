@@ -1,7 +1,7 @@
 //! Changing the devices of a domain: of the guest that runs, of the stored document, or of both.
 
 mod config;
-mod live;
+pub(super) mod live;
 mod words;
 
 use conf::Devices;
@@ -34,16 +34,16 @@ enum Action {
 
 /// A device that a user names, and the document that it was read from.
 #[derive(Debug)]
-struct Named {
+pub(super) struct Named {
     source: Source,
     devices: Devices,
 }
 
 /// A domain whose devices change.
-struct Subject<'a> {
-    name: Name,
-    environment: &'a Environment,
-    world: World,
+pub(super) struct Subject<'a> {
+    pub(super) name: Name,
+    pub(super) environment: &'a Environment,
+    pub(super) world: World,
     changing: &'a Changing,
 }
 
@@ -168,7 +168,7 @@ impl Named {
 }
 
 impl<'a> Subject<'a> {
-    fn new(
+    pub(super) fn new(
         word: &str,
         environment: &'a Environment,
         changing: &'a Changing,

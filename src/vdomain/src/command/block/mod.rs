@@ -1,0 +1,126 @@
+//! Work on the images of disks while their guest runs.
+
+mod jobs;
+mod snapshot;
+
+use base::size::{self, Unit};
+use qemu::Change;
+use qemu::change::block::{self, Running};
+use serde_json::json;
+use store::Name;
+use xml::Problem;
+
+use super::change::Subject;
+use super::change::live::{self, Live};
+use crate::arguments::{Blockresize, Changing, DiskOf, Domblkthreshold, Saying};
+use crate::domains;
+use crate::environment::Environment;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::running::Guest;
+
+pub(super) use jobs::{blockcommit, blockcopy, blockjob, blockpull};
+pub(super) use snapshot::snapshot_create_as;
+
+/// Has a change of images decided on and carried out, and says so when it is.
+fn change(
+    word: &str,
+    saying: Saying,
+    environment: &Environment,
+    output: &mut Output,
+    decide: impl Fn(&Running<'_>) -> Result<Change, Vec<Problem>>,
+    done: &str,
+) -> Result<Exit, Failure> {
+    let changing =
+        Changing { print_plan: saying.print_plan, json: saying.json, ..Changing::default() };
+    let subject = Subject::new(word, environment, &changing)?;
+    let exit = live::carry_out(&subject, None, output, |live, _| decided(&subject, live, &decide))?;
+    if !saying.print_plan && !done.is_empty() {
+        output.say(done);
+    }
+    Ok(exit)
+}
+
+fn decided(
+    subject: &Subject<'_>,
+    live: &Live,
+    decide: impl Fn(&Running<'_>) -> Result<Change, Vec<Problem>>,
+) -> Result<Change, Failure> {
+    let world = &subject.world;
+    let capabilities = world.capabilities(&live.domain)?;
+    let answers = world.look(|answers| block::questions(&live.domain, &world.host, answers));
+    let guest = Guest::connect(&subject.name, subject.environment)?;
+    let nodes = guest.execute("query-named-block-nodes", &json!({"flat": false}))?;
+    let sizes = block::sizes(&nodes);
+    let running = Running {
+        live: &live.domain,
+        inventory: &live.inventory,
+        capabilities: &capabilities,
+        host: &world.host,
+        answers: &answers,
+        sizes: &sizes,
+    };
+    decide(&running).map_err(refused)
+}
+
+/// What is wrong, for a command that no document came with.
+fn refused(problems: Vec<Problem>) -> Failure {
+    let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+    let failure = Failure::refused(messages.join("; "));
+    match problems.into_iter().find_map(|problem| problem.help) {
+        Some(help) => failure.help(help),
+        None => failure,
+    }
+}
+
+/// The domain and the name of the disk that are meant.
+fn named(disk: &DiskOf, environment: &Environment) -> Result<(Name, String), Failure> {
+    let name = super::domain(&disk.domain.name, environment)?;
+    let domain = domains::model(&name, false, environment)?;
+    match block::position(&domain, &disk.disk) {
+        Some(pos) => Ok((name, domain.devices.disks[pos].name().to_owned())),
+        None => {
+            let word = &disk.disk;
+            let names: Vec<&str> = domain.devices.disks.iter().map(|disk| disk.name()).collect();
+            Err(Failure::refused(format!("domain '{name}' has no disk '{word}'"))
+                .help(format!("it has: {}", names.join(", "))))
+        }
+    }
+}
+
+/// A size as virsh takes it: a number, and right behind it perhaps a unit.
+///
+/// virsh: `vshCommandOptScaledInt`.
+fn bytes(text: &str, default: Unit) -> Result<u64, Failure> {
+    let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let text_with_blank = format!("{number} {unit}");
+    size::parse(&text_with_blank, default).map_err(|bad| {
+        Failure::usage(format!("'{text}' is no size: expected {}", bad.expected))
+            .help("such as 10G for 10 GiB")
+    })
+}
+
+pub(super) fn blockresize(
+    arguments: &Blockresize,
+    environment: &Environment,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
+    let DiskOf { domain, disk } = &arguments.disk;
+    let size = bytes(&arguments.size, Unit::KIB)?;
+    let done = format!("Block device '{disk}' is resized");
+    let resize = |running: &Running<'_>| block::resize(running, disk, size);
+    change(&domain.name, arguments.saying, environment, output, resize, &done)
+}
+
+pub(super) fn domblkthreshold(
+    arguments: &Domblkthreshold,
+    environment: &Environment,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
+    let DiskOf { domain, disk } = &arguments.disk;
+    let at = bytes(&arguments.threshold, Unit::BYTE)?;
+    let threshold = |running: &Running<'_>| block::threshold(running, disk, at);
+    change(&domain.name, arguments.saying, environment, output, threshold, "")
+}
