@@ -22,9 +22,9 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// The timer of this name.
+    /// The timer of this name: the last one, if there are several.
     pub fn timer(&self, name: TimerName) -> Option<&Timer> {
-        self.timers.iter().find(|timer| timer.name == name)
+        self.timers.iter().rfind(|timer| timer.name == name)
     }
 
     /// A number of seconds beside `utc` or `localtime` means a variable clock.

@@ -107,34 +107,34 @@ pub struct Domain {
     #[xml(text_child, unit, name = "currentMemory")]
     pub current_memory: Option<Kibibytes>,
     /// Limits of block I/O.
-    #[xml(child)]
+    #[xml(child, repeat = "merge")]
     pub blkiotune: Option<Blkiotune>,
     /// Limits of memory.
-    #[xml(child)]
+    #[xml(child, repeat = "merge")]
     pub memtune: Option<Memtune>,
     /// What is behind the memory.
-    #[xml(child, name = "memoryBacking")]
+    #[xml(child, name = "memoryBacking", repeat = "merge")]
     pub memory_backing: Option<MemoryBacking>,
     /// How many processors.
     #[xml(child)]
     pub vcpu: Option<Vcpu>,
     /// Each processor by itself.
-    #[xml(child)]
+    #[xml(child, repeat = "merge")]
     pub vcpus: Option<Vcpus>,
     /// How many I/O threads.
     #[xml(text_child)]
     pub iothreads: Option<std::num::NonZeroU32>,
     /// Each I/O thread by itself.
-    #[xml(child, name = "iothreadids")]
+    #[xml(child, name = "iothreadids", repeat = "merge")]
     pub iothread_ids: Option<IothreadIds>,
     /// The thread that serves what no I/O thread does.
     #[xml(child, name = "defaultiothread")]
     pub default_iothread: Option<DefaultIothread>,
     /// Limits that disks share.
-    #[xml(child, name = "throttlegroups")]
+    #[xml(child, name = "throttlegroups", repeat = "merge")]
     pub throttle_groups: Option<ThrottleGroups>,
     /// Pinning and scheduling.
-    #[xml(child)]
+    #[xml(child, repeat = "merge")]
     pub cputune: Option<Cputune>,
     /// The host nodes that memory comes from.
     #[xml(child, repeat = "error")]
@@ -152,19 +152,19 @@ pub struct Domain {
     #[xml(text_child)]
     pub bootloader_args: Option<String>,
     /// Machine, firmware, kernel, boot.
-    #[xml(child, keep_empty, required)]
+    #[xml(child, keep_empty, required, repeat = "merge")]
     pub os: Os,
     /// Users and groups of containers.
-    #[xml(child)]
+    #[xml(child, repeat = "merge")]
     pub idmap: Option<Idmap>,
     /// What the machine and the hypervisor offer besides devices.
-    #[xml(child)]
+    #[xml(child, repeat = "merge")]
     pub features: Option<Features>,
     /// The processor.
     #[xml(child)]
     pub cpu: Option<Cpu>,
     /// The clocks.
-    #[xml(child)]
+    #[xml(child, repeat = "merge")]
     pub clock: Option<Clock>,
     /// What happens when the guest powers off. Absent: destroy.
     #[xml(text_child)]
@@ -179,13 +179,13 @@ pub struct Domain {
     #[xml(text_child)]
     pub on_lockfailure: Option<LockFailureAction>,
     /// Sleep states.
-    #[xml(child)]
+    #[xml(child, repeat = "merge")]
     pub pm: Option<Pm>,
     /// Events that are counted.
-    #[xml(child)]
+    #[xml(child, repeat = "merge")]
     pub perf: Option<Perf>,
     /// The devices.
-    #[xml(child, keep_empty)]
+    #[xml(child, keep_empty, repeat = "merge")]
     pub devices: Devices,
     /// Labels of security drivers.
     #[xml(child)]

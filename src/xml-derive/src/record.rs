@@ -325,8 +325,10 @@ impl<'a> Row<'a> {
             None | Some("first") => quote!(First),
             Some("last") => quote!(Last),
             Some("error") => quote!(Error),
+            Some("merge") => quote!(Merge),
             Some(_) => {
-                return Err(syn::Error::new_spanned(self.ident, "repeat is first, last or error"));
+                let message = "repeat is first, last, error or merge";
+                return Err(syn::Error::new_spanned(self.ident, message));
             }
         };
         let pattern = match self.kind() {

@@ -26,6 +26,8 @@ pub struct El<'a> {
     node: Node<'a, 'a>,
     namespaces: &'static [Namespace],
     has_place: bool,
+    /// Whether the children of its siblings of the same name are its own, too.
+    is_merged: bool,
 }
 
 impl<'a> El<'a> {
@@ -35,7 +37,12 @@ impl<'a> El<'a> {
         namespaces: &'static [Namespace],
         has_places: bool,
     ) -> Self {
-        Self { node, namespaces, has_place: has_places }
+        Self { node, namespaces, has_place: has_places, is_merged: false }
+    }
+
+    /// The element with the children of its siblings of the same name behind its own.
+    pub(crate) fn merged(self) -> Self {
+        Self { is_merged: true, ..self }
     }
 
     /// The element in the parsed document.
@@ -83,7 +90,14 @@ impl<'a> El<'a> {
 
     /// Its child elements.
     pub fn children(self) -> impl Iterator<Item = Self> {
-        self.node.children().filter(Node::is_element).map(move |node| Self { node, ..self })
+        let name = self.node.tag_name();
+        let siblings = self.node.next_siblings().skip(1);
+        let more = siblings.filter(move |node| self.is_merged && node.tag_name() == name);
+        std::iter::once(self.node)
+            .chain(more)
+            .flat_map(|node| node.children())
+            .filter(Node::is_element)
+            .map(move |node| Self { node, is_merged: false, ..self })
     }
 
     /// The first child element called `name`.

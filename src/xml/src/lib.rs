@@ -73,8 +73,8 @@
 //! `attribute_child` means); `unit` (the value is a number, a blank and a unit, and the unit is an
 //! attribute `unit`); `within = "wrapper"` (the children of a `Vec`, or the content of a flattened
 //! enum's variant, sit in an element of their own, which is `required` where the variant requires
-//! something in it); `repeat = "last"` or `"error"` (what a second element of that name means;
-//! otherwise the first one counts; said of a struct, it holds for all its fields); `read_if = path`
+//! something in it); `repeat = "last"`, `"error"` or `"merge"` (what a second element of that name
+//! means; otherwise the first one counts; said of a struct, it holds for all its fields); `read_if = path`
 //! and `print_if = path` (`fn(&Self) -> bool`; reading sees the fields above it already filled in,
 //! and which variant each flattened enum is); `key_first`, `key_here` or `key_after = "field"` on a
 //! flattened enum (where its key stands among the attributes); `on_request` (of a struct that is

@@ -228,6 +228,8 @@ pub enum Repeat {
     Last,
     /// The document is refused.
     Error,
+    /// Its children count as well, as with libvirt's look-ups by a path; its attributes do not.
+    Merge,
 }
 
 /// One step of printing the attributes of an element.

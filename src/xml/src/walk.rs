@@ -152,7 +152,10 @@ fn occurrences<'a>(
     }
     if !many && found.len() > 1 {
         let keep = if field.repeat == Repeat::Last { found.len() - 1 } else { 0 };
-        let kept = found.remove(keep);
+        let mut kept = found.remove(keep);
+        if field.repeat == Repeat::Merge {
+            kept = kept.merged();
+        }
         repeated(el, &found, field.repeat, reader);
         found = vec![kept];
     }
@@ -163,15 +166,15 @@ fn occurrences<'a>(
 fn repeated(el: El<'_>, extra: &[El<'_>], repeat: Repeat, reader: &mut Reader) {
     for extra in extra {
         let message = format!("<{}> appears more than once in <{}>", extra.name(), el.name());
-        let counts = match repeat {
+        let help = match repeat {
             Repeat::Error => {
                 reader.error(extra.origin(), Part::Name, message);
                 continue;
             }
-            Repeat::First => "first",
-            Repeat::Last => "last",
+            Repeat::First => "only the first one has an effect",
+            Repeat::Last => "only the last one has an effect",
+            Repeat::Merge => "they are read as one, with the attributes of the first",
         };
-        let help = format!("only the {counts} one has an effect");
         reader.push(Problem::warning(extra.origin(), Part::Name, message).help(help));
     }
 }

@@ -31,6 +31,9 @@ pub(super) fn defaults(domain: &mut Domain, _context: &mut Context<'_>) {
         encryption(disk);
         sources(disk, network_defaults);
     }
+    if let Some(source) = domain.os.nvram.as_mut().and_then(|nvram| nvram.source.as_mut()) {
+        default_ports(source);
+    }
 }
 
 fn bus(disk: &mut Disk) {
@@ -66,16 +69,24 @@ fn sources(disk: &mut Disk, each: impl Fn(&mut Source)) {
     }
 }
 
-/// Servers have the port of their protocol, and iSCSI's first unit goes without saying.
+/// Servers have the port of their protocol.
 ///
-/// libvirt: `virStorageSourceNetworkAssignDefaultPorts`, `virDomainDiskDefParseXML`.
-fn network_defaults(source: &mut Source) {
+/// libvirt: `virStorageSourceNetworkAssignDefaultPorts`.
+fn default_ports(source: &mut Source) {
     let Source::Network(network) = source else { return };
     for host in &mut network.hosts {
         if host.transport.is_none() {
             host.port = host.port.or(network.protocol.default_port());
         }
     }
+}
+
+/// Servers have their ports, and iSCSI's first unit goes without saying.
+///
+/// libvirt: `virDomainDiskDefParseXML`.
+fn network_defaults(source: &mut Source) {
+    default_ports(source);
+    let Source::Network(network) = source else { return };
     if network.protocol == Protocol::Iscsi
         && let Some(name) = network.name.as_mut().filter(|name| !name.contains('/'))
     {

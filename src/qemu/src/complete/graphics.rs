@@ -5,16 +5,20 @@ use conf::device::graphics::{AddressListen, GraphicsType, Listen};
 
 use super::context::Context;
 
+/// Where libvirt's QEMU driver keeps what it makes for guests.
+const LIBVIRT_DIRECTORY: &str = "/var/lib/libvirt/qemu";
+
 /// A VNC socket that libvirt made for an earlier start is forgotten.
 ///
 /// libvirt: `qemuDomainDefGraphicsPostParse` (`qemuDomainRecheckInternalPaths`).
 pub(super) fn own_sockets(domain: &mut Domain, context: &mut Context<'_>) {
-    let own = format!("{}/", context.host.directories.lib);
+    let own = [context.host.directories.lib.as_str(), LIBVIRT_DIRECTORY];
     for graphics in &mut domain.devices.graphics {
         let GraphicsType::Vnc(vnc) = &mut graphics.kind else { continue };
         for listen in &mut vnc.listens {
             if let Listen::Socket(socket) = listen
-                && socket.socket.as_deref().is_some_and(|path| path.starts_with(&own))
+                && let Some(path) = socket.socket.as_deref()
+                && own.iter().any(|directory| path.starts_with(directory))
             {
                 let origin = socket.origin;
                 *listen = Listen::Address(AddressListen { origin, address: None });

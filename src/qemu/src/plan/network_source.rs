@@ -370,13 +370,10 @@ fn ssh(
 ) -> Option<Map<String, Value>> {
     let server = one_server(builder, network)?;
     let (host, port) = inet(builder, server, network.protocol)?;
-    let default = Default::default();
-    let identity = network.ssh_identity.as_ref().unwrap_or(&default);
     let unknown = [
         ("<auth>", auth.is_some()),
         ("<knownHosts>", network.known_hosts.is_some()),
-        ("'keyfile' of <identity>", identity.keyfile.is_some()),
-        ("'agentsock' of <identity>", identity.agentsock.is_some()),
+        ("<identity>", network.ssh_identity.is_some()),
     ];
     if let Some((what, _)) = unknown.into_iter().find(|(_, there)| *there) {
         let refused = builder.refuse(format!("QEMU's client for SSH knows no {what}"));
@@ -388,14 +385,10 @@ fn ssh(
         return None;
     }
     by_itself(builder, network);
-    let mut properties = object(json!({
+    Some(object(json!({
         "driver": "ssh", "path": network.name.as_deref().unwrap_or_default(),
         "server": {"host": host, "port": port},
-    }));
-    if let Some(user) = &identity.username {
-        properties.insert("user".to_owned(), user.as_str().into());
-    }
-    Some(properties)
+    })))
 }
 
 fn nfs(builder: &mut Builder<'_>, network: &Network) -> Option<Map<String, Value>> {

@@ -10,22 +10,11 @@ use super::{Check, Rule, attribute};
 const LAST_SECOND: u64 = 253_402_300_799;
 
 pub(super) const RULES: &[Rule] = &[
-    Rule::new("timer-once", "a machine has one timer of each kind", once),
     Rule::new("timer-is-of-pc", "QEMU's PC has no such timer", kind),
     Rule::new("timer-has-such-settings", "only some timers have a frequency or a base", settings),
     Rule::new("timer-ticks-as-asked", "not every timer knows every policy", tick_policy),
     Rule::new("clock-starts-before-10000", "QEMU writes years with four digits", start),
 ];
-
-fn once(check: &mut Check<'_>) {
-    let timers = timers(check);
-    for (at, timer) in timers.iter().enumerate() {
-        if timers[..at].iter().any(|other| other.name == timer.name) {
-            let message = format!("timer '{}' appears more than once", timer.name);
-            check.refuse(timer.origin, attribute("name"), message, "leave one of them out");
-        }
-    }
-}
 
 fn timers<'a>(check: &Check<'a>) -> &'a [Timer] {
     check.domain.clock.as_ref().map_or(&[], |clock| &clock.timers)

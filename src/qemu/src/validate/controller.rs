@@ -14,6 +14,7 @@ use crate::machine::Family;
 const LAST_PCI_INDEX: u32 = 255;
 
 pub(super) const RULES: &[Rule] = &[
+    Rule::new("controller-is-of-qemu", "other hypervisors have other controllers", of_qemu),
     Rule::new("pci-root-has-no-address", "the root is nowhere on a bus", pci_root),
     Rule::new("pci-index-in-range", "there are 256 buses", pci_index),
     Rule::new("pci-target-fits-model", "each kind of bridge has its own settings", pci_target),
@@ -33,6 +34,20 @@ fn each(check: &mut Check<'_>, rule: impl Fn(&mut Check<'_>, &Controller)) {
     for controller in &check.domain.devices.controllers {
         rule(check, controller);
     }
+}
+
+/// libvirt finds no bus to put them on: `virDomainPCIAddressSetAutoMulti` and its kin.
+fn of_qemu(check: &mut Check<'_>) {
+    each(check, |check, controller| {
+        if matches!(controller.kind, ControllerKind::Xenbus(_) | ControllerKind::Isa)
+            && controller.info.address.is_none()
+        {
+            let message =
+                format!("QEMU's PC has no controller of type '{}'", controller.kind.word());
+            let expected = "pci, scsi, sata, usb, virtio-serial, …";
+            check.refuse_value(controller.origin, "type", message, expected);
+        }
+    });
 }
 
 fn pci_root(check: &mut Check<'_>) {

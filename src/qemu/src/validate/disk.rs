@@ -96,10 +96,6 @@ fn bus(check: &mut Check<'_>) {
                 if disk.is_floppy() { "fdc" } else { "virtio, scsi, sata, ide, usb, …" };
             check.refuse_value(disk.target.origin, "bus", message, expected);
         }
-        if matches!(bus, Bus::Xen | Bus::Uml) {
-            let message = format!("QEMU has no bus '{bus}'");
-            check.refuse_value(disk.target.origin, "bus", message, "virtio, scsi, sata, ide, …");
-        }
         let takes_removable = bus == Bus::Usb || (bus == Bus::Scsi && !disk.is_cdrom());
         if disk.target.removable.is_some() && !takes_removable {
             let message = format!("'removable' is not for the bus '{bus}'");

@@ -59,6 +59,10 @@ fn formats(check: &mut Check<'_>) {
             let message = format!("QEMU reads no image of the format '{word}'");
             check.refuse(origin, attribute("type"), message, help);
         }
+        if matches!(disk.source, Source::Dir(_)) && !disk.readonly {
+            let message = "a directory that is shown as a FAT file system can only be read";
+            check.refuse(disk.source.common().origin, Part::Name, message, "add <readonly/>");
+        }
         let needs_qcow2 = [
             ("discard_no_unref", disk.driver.discard_no_unref == Some(OnOff::On)),
             ("metadata_cache", disk.driver.metadata_cache.max_size.is_some()),

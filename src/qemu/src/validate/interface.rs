@@ -11,7 +11,6 @@ use xml::Part;
 use super::{Check, Rule, attribute, within};
 
 pub(super) const RULES: &[Rule] = &[
-    Rule::new("interface-is-of-qemu", "some kinds are other hypervisors' own", of_qemu),
     Rule::new("queue-size-is-power-of-two", "virtio counts positions in a ring", queue_sizes),
     Rule::new("port-forward-needs-passt", "QEMU's own user network forwards otherwise", forwards),
     Rule::new("passt-is-for-user", "passt carries packets by the host's own sockets", passt),
@@ -38,18 +37,6 @@ fn each(check: &mut Check<'_>, rule: impl Fn(&mut Check<'_>, &Interface)) {
 
 fn word(interface: &Interface) -> &'static str {
     interface.kind.word()
-}
-
-fn of_qemu(check: &mut Check<'_>) {
-    each(check, |check, interface| {
-        let kind = &interface.kind;
-        if matches!(kind, InterfaceKind::Internal(_) | InterfaceKind::Null | InterfaceKind::Vds(_))
-        {
-            let message = format!("QEMU has no interface of type '{}'", word(interface));
-            let expected = "user, bridge, network, ethernet, direct, …";
-            check.refuse_value(interface.origin, "type", message, expected);
-        }
-    });
 }
 
 fn queue_sizes(check: &mut Check<'_>) {
@@ -101,9 +88,7 @@ fn passt(check: &mut Check<'_>) {
 fn vhost(check: &mut Check<'_>) {
     each(check, |check, interface| {
         let InterfaceKind::VhostUser(vhost) = &interface.kind else { return };
-        if interface.is_passt() {
-            check.need_shared_memory(interface.origin, "passt by vhost-user");
-        }
+        check.need_shared_memory(interface.origin, "an interface of type 'vhostuser'");
         if !interface.model.as_ref().is_some_and(InterfaceModel::is_virtio) {
             let message = "a vhost-user process serves only virtio interfaces";
             check.refuse(interface.origin, Part::Name, message, "write <model type='virtio'/>");

@@ -2,7 +2,11 @@
 //!
 //! libvirt: `virDomainMemoryDefValidate`, `qemuValidateDomainDeviceDefMemory`.
 
+use std::collections::BTreeSet;
+use std::num::NonZeroU32;
+
 use base::YesNo;
+use conf::address::Address;
 use conf::device::MemoryDevice;
 use conf::device::memory_device::{MemoryAddress, MemoryModel};
 use conf::memory_backing::MemoryAccess;
@@ -14,6 +18,7 @@ use super::{Check, Rule, attribute, within};
 const SMALLEST_BLOCK: u64 = 2048;
 
 pub(super) const RULES: &[Rule] = &[
+    Rule::new("modules-have-room", "QEMU keeps addresses and slots free for them", room),
     Rule::new("module-belongs-to-a-node", "guest memory belongs to a NUMA node", node),
     Rule::new("module-has-a-file", "persistent memory is kept in a file", file),
     Rule::new("enclave-memory-has-no-slot", "its place is the processor's", enclave),
@@ -38,10 +43,44 @@ fn target(module: &MemoryDevice) -> Origin {
     }
 }
 
+/// libvirt: `qemuDomainDefValidateMemoryHotplug`, `qemuDomainDefValidateMemoryHotplugDevice`.
+fn room(check: &mut Check<'_>) {
+    let Some(max) = &check.domain.max_memory else {
+        if let [first, ..] = &*check.domain.devices.memories {
+            let message = "without <maxMemory> there is no room for memory modules";
+            let help = "write <maxMemory slots='…'> with the size that memory can grow to";
+            check.refuse(first.origin, Part::Name, message, help);
+        }
+        return;
+    };
+    let mut taken = BTreeSet::new();
+    for module in &check.domain.devices.memories {
+        let Some(Address::Dimm(address)) = &module.info.address else { continue };
+        let slot = address.slot;
+        let (message, help) = if slot >= max.slots.map_or(0, NonZeroU32::get) {
+            let help = "give <maxMemory> more 'slots', which are counted from 0, or leave it out";
+            (format!("there is no slot {slot} for this module"), help)
+        } else if !taken.insert(slot) {
+            (format!("two modules are in slot {slot}"), "leave 'slot' out to have one chosen")
+        } else {
+            continue;
+        };
+        check.refuse(module.origin, within("address@slot"), message, help);
+    }
+}
+
 fn node(check: &mut Check<'_>) {
     let cells = check.domain.cpu.as_ref().map_or(0, |cpu| cpu.numa_cells().len()) as u32;
     each(check, |check, module| {
-        let Some(node) = module.model.node() else { return };
+        let Some(node) = module.model.node() else {
+            let is_free =
+                matches!(module.model, MemoryModel::VirtioPmem(_) | MemoryModel::SgxEpc(_));
+            if cells > 0 && !is_free {
+                let message = "this module belongs to no NUMA node";
+                check.refuse(target(module), Part::Name, message, "add <node>0</node>");
+            }
+            return;
+        };
         if matches!(module.model, MemoryModel::VirtioPmem(_)) {
             let message = "virtio-pmem belongs to no NUMA node";
             check.refuse(target(module), Part::Name, message, "leave out <node>");

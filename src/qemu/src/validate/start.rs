@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use conf::address::Address;
 use conf::cpu::CpuMode;
 use conf::device::controller::UsbModel;
+use conf::device::disk::Bus;
 use conf::device::disk::network_source::Protocol;
 use conf::device::disk::source::Source;
 use conf::device::interface::InterfaceKind;
@@ -26,10 +27,12 @@ use crate::host::Host;
 
 /// The rules of a start.
 pub const RULES: &[Rule] = &[
+    Rule::new("bus-is-of-qemu", "other hypervisors have other buses", bus),
     Rule::new("firmware-was-found", "a guest cannot start without firmware", firmware),
     Rule::new("host-cpu-needs-kvm", "an interpreted processor is not the host's", host_cpu),
     Rule::new("hugepages-are-mounted", "huge pages are taken from a mount", hugepages),
     Rule::new("host-nodes-are-there", "memory comes from nodes that the host has", nodes),
+    Rule::new("interface-is-of-qemu", "other hypervisors have other interfaces", interface),
     Rule::new("iscsi-has-one-server", "an iSCSI disk is on one portal", iscsi),
     Rule::new("tap-node-fits", "only some interfaces are taps", tap_node),
     Rule::new("shmem-is-on-pci", "the device is one of PCI", shmem),
@@ -51,6 +54,29 @@ pub fn start_problems(domain: &Domain, capabilities: &Capabilities, host: &Host)
 /// What keeps a plan from being made.
 pub fn plan_problems(domain: &Domain, capabilities: &Capabilities, host: &Host) -> Vec<Problem> {
     run(&[RULES], domain, capabilities, host)
+}
+
+/// libvirt: `qemuBuildDiskDeviceProps`.
+fn bus(check: &mut Check<'_>) {
+    for disk in &check.domain.devices.disks {
+        if let Some(bus @ (Bus::Xen | Bus::Uml)) = disk.target.bus {
+            let message = format!("QEMU has no bus '{bus}'");
+            check.refuse_value(disk.target.origin, "bus", message, "virtio, scsi, sata, ide, …");
+        }
+    }
+}
+
+/// libvirt: `qemuBuildInterfaceCommandLine`.
+fn interface(check: &mut Check<'_>) {
+    for interface in &check.domain.devices.interfaces {
+        let kind = &interface.kind;
+        if matches!(kind, InterfaceKind::Internal(_) | InterfaceKind::Null | InterfaceKind::Vds(_))
+        {
+            let message = format!("QEMU has no interface of type '{}'", kind.word());
+            let expected = "user, bridge, network, ethernet, direct, …";
+            check.refuse_value(interface.origin, "type", message, expected);
+        }
+    }
 }
 
 fn firmware(check: &mut Check<'_>) {

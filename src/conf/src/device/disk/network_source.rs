@@ -235,16 +235,27 @@ pub struct NfsIdentity {
 
 /// `<identity>` of SSH.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Xml)]
+#[xml(finish = SshIdentity::finish)]
 pub struct SshIdentity {
     /// The user's name.
-    #[xml(attribute)]
-    pub username: Option<String>,
+    #[xml(attribute, required)]
+    pub username: String,
     /// The file with the user's key.
     #[xml(attribute)]
     pub keyfile: Option<String>,
     /// The socket of the agent that has the user's key.
     #[xml(attribute)]
     pub agentsock: Option<String>,
+}
+
+impl SshIdentity {
+    /// libvirt: `virDomainDiskSourceNetworkParse`.
+    fn finish(&mut self, el: El<'_>, reader: &mut Reader) {
+        if self.keyfile.is_none() && self.agentsock.is_none() {
+            let message = "<identity> of ssh needs 'keyfile' or 'agentsock'";
+            reader.error(el.origin(), Part::Name, message);
+        }
+    }
 }
 
 /// `<initiator>`.

@@ -184,10 +184,11 @@ fn identity_is_what_the_protocol_makes_of_it() {
     assert_eq!(problems, ["unknown attribute 'keyfile' in <identity>"]);
     assert!(xml::print(&disk, "disk").contains("<identity user='+1'/>"));
 
-    let (disk, problems) =
-        network("<source protocol='ssh' name='/a'><identity username='u'/></source>").unwrap();
+    let ssh =
+        network("<source protocol='ssh' name='/a'><identity username='u' keyfile='/k'/></source>");
+    let (disk, problems) = ssh.unwrap();
     assert_eq!(problems, [""; 0]);
-    assert!(xml::print(&disk, "disk").contains("<identity username='u'/>"));
+    assert!(xml::print(&disk, "disk").contains("<identity username='u' keyfile='/k'/>"));
 }
 
 #[test]

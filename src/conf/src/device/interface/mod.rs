@@ -76,8 +76,8 @@ pub struct Interface {
     #[xml(child)]
     pub target: Target,
     /// The device of a container.
-    #[xml(attribute_child = "dev")]
-    pub guest: Option<NonEmpty>,
+    #[xml(child)]
+    pub guest: GuestDevice,
     /// What the guest sees. Absent: completion chooses, except for a device of the host.
     #[xml(attribute_child = "type")]
     pub model: Option<InterfaceModel>,
@@ -422,6 +422,19 @@ pub struct PortRange {
     /// Whether these ports do not reach the guest.
     #[xml(attribute)]
     pub exclude: Option<YesNo>,
+}
+
+/// `<guest>` of an interface: the device inside a container.
+///
+/// libvirt: `virDomainNetDefFormat`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Xml)]
+pub struct GuestDevice {
+    /// The name that it is to have.
+    #[xml(attribute)]
+    pub dev: Option<NonEmpty>,
+    /// The name that it got.
+    #[xml(attribute)]
+    pub actual: Option<NonEmpty>,
 }
 
 /// `<target>` of an interface: the device of the host.
