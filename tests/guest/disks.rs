@@ -21,7 +21,7 @@ fn qemu_img<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) {
 }
 
 /// An empty image of 8 MiB.
-fn image(home: &Home, name: &str, format: &str) -> PathBuf {
+pub(crate) fn image(home: &Home, name: &str, format: &str) -> PathBuf {
     let path = home.path(name);
     qemu_img([
         OsStr::new("create"),
@@ -35,7 +35,7 @@ fn image(home: &Home, name: &str, format: &str) -> PathBuf {
 }
 
 /// An image on top of another.
-fn overlay(home: &Home, name: &str, base: &Path, format: &str) -> PathBuf {
+pub(crate) fn overlay(home: &Home, name: &str, base: &Path, format: &str) -> PathBuf {
     let path = home.path(name);
     let options = ["create", "-q", "-f", "qcow2", "-F", format, "-b"].map(OsStr::new);
     qemu_img(options.into_iter().chain([base.as_ref(), path.as_ref()]));
@@ -43,7 +43,7 @@ fn overlay(home: &Home, name: &str, base: &Path, format: &str) -> PathBuf {
 }
 
 /// Writes a letter all over a MiB of an image.
-fn write_mib(path: &Path, format: &str, mib: usize, letter: u8) {
+pub(crate) fn write_mib(path: &Path, format: &str, mib: usize, letter: u8) {
     let mut command = Command::new("qemu-io");
     let write = format!("write -P {letter} {mib}M 1M");
     command.args(["-f", format, "-c", &write]).arg(path);

@@ -14,6 +14,7 @@ mod machine;
 mod running;
 
 mod asking;
+mod blocks;
 mod boot;
 mod changes;
 mod console;
