@@ -1,7 +1,8 @@
 //! Changes of guests that run, compared with those in `tests/xml2change`: the guest of `NAME.xml` was
 //! started, and the device of `NAME.attach.xml` is added to it, that of `NAME.detach.xml` taken away,
 //! or one made as `NAME.update.xml` says. `NAME.change.json` says what is done and `NAME.after.xml` what the live document is then;
-//! `NAME.err` says why nothing is done.
+//! `NAME.err` says why nothing is done. `NAME.images.json` says what is done with images of its disks;
+//! `NAME.stored.xml` is what becomes of the stored document then.
 //!
 //! What is unusual about a case stands on its first line; see `tests/golden`.
 
@@ -14,6 +15,7 @@ use std::process::ExitCode;
 
 use golden::Case;
 use libtest_mimic::Failed;
+use qemu::change::block::{self, Running, Work};
 use qemu::change::{Attaching, Updating, detach, find};
 use qemu::plan::{Inventory, Options};
 use qemu::{Answers, Change};
@@ -21,12 +23,82 @@ use serde_json::Value;
 use xml::{Part, Problem, Source};
 
 fn main() -> ExitCode {
-    let expected = [".attach.xml", ".detach.xml", ".update.xml", ".after.xml"];
+    let expected = [".attach.xml", ".detach.xml", ".update.xml", ".after.xml", ".stored.xml"];
     golden::main("xml2change", &expected, &["strict"], run)
+}
+
+/// How many bytes the guest sees of every image.
+const SIZE: u64 = 8 << 20;
+
+fn images(case: &Case, guest: &Guest, work: &Work) -> Result<(), Failed> {
+    let nodes = guest.inventory.told.iter().filter_map(|told| told.arguments["node-name"].as_str());
+    let sizes = nodes.map(|node| (node.to_owned(), SIZE)).collect();
+    let running = Running {
+        live: &guest.domain,
+        inventory: &guest.inventory,
+        capabilities: &case.capabilities,
+        host: &case.host,
+        answers: &guest.answers,
+        sizes: &sizes,
+    };
+    let mut change = match work.change(&running) {
+        Ok(change) => change,
+        Err(problems) => {
+            let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            let none = ["change.json", "after.xml", "stored.xml"].map(|ending| (ending, None));
+            return case.expect(&[&none[..], &[("err", golden::lines(&lines))]].concat());
+        }
+    };
+    takes_back_what_it_does(&change)?;
+    let before = std::mem::take(&mut change.document);
+    let job = change.job.as_ref().ok_or("nothing is begun")?;
+    leaves_nothing(guest, &change, job)?;
+    let after = block::live_after(&before, &job.images);
+    let stored = block::stored_after(&guest.stored, &job.images, job.kind);
+    let mut json = serde_json::to_value(&change)?;
+    json.as_object_mut().map(|members| members.remove("document"));
+    let text = format!("{}\n", serde_json::to_string_pretty(&json)?);
+    let change = ("change.json", Some(text));
+    case.expect(&[change, ("after.xml", after), ("stored.xml", stored), ("err", None)])
+}
+
+/// When work on images is done and the disk is taken away, QEMU has nothing of it any more; and what it
+/// has is what the document says.
+fn leaves_nothing(guest: &Guest, change: &Change, job: &block::Job) -> Result<(), Failed> {
+    let device = job.device.as_str();
+    let without = |inventory: &Inventory| {
+        let mut inventory = inventory.clone();
+        let behind = inventory.behind(&[device]);
+        inventory.remove_device(device);
+        inventory.remove(&behind);
+        inventory.told.len()
+    };
+    let told: Vec<_> = change.steps.iter().map(|step| step.command.clone()).collect();
+    let mut inventory = guest.inventory.clone();
+    inventory.add(&told);
+    for (unused, is_done) in [(&job.given_up, false), (&job.unused, true)] {
+        let mut inventory = inventory.clone();
+        if is_done {
+            job.rewired.iter().for_each(|rewired| inventory.rewire(rewired));
+        } else if job.id.is_empty() {
+            continue;
+        }
+        if let Some(node) = unused {
+            let commands = inventory.below_node(node);
+            inventory.remove(&commands);
+        }
+        let others = without(&guest.inventory);
+        let more = job.images.len() - 1;
+        if more == 0 && without(&inventory) != others {
+            return Err(format!("left behind, done: {is_done}: {:?}", inventory.told).into());
+        }
+    }
+    Ok(())
 }
 
 /// A guest that runs.
 struct Guest {
+    stored: String,
     domain: conf::Domain,
     inventory: Inventory,
     answers: Answers,
@@ -34,6 +106,9 @@ struct Guest {
 
 fn run(case: Case) -> Result<(), Failed> {
     let guest = Guest::started(&case)?;
+    if let Ok(work) = fs::read_to_string(case.stem.with_extension("images.json")) {
+        return images(&case, &guest, &serde_json::from_str(&work)?);
+    }
     let (action, device) = device(&case.stem)?;
     let change = match action {
         "attach" => attach(&case, &guest, &device),
@@ -71,10 +146,11 @@ impl Guest {
         let (domain, options) = (completion.domain, Options::default());
         let plan = qemu::plan::plan(&domain, &case.capabilities, &case.host, &answers, &options)
             .map_err(failed)?;
+        let stored = conf::print(&domain);
         let text = conf::print(&qemu::alias::of_running(&domain));
         let (domain, _) =
             conf::parse_live(&Source::new("live", text).without_places()).map_err(failed)?;
-        Ok(Self { domain, inventory: Inventory::of(&plan), answers })
+        Ok(Self { stored, domain, inventory: Inventory::of(&plan), answers })
     }
 }
 

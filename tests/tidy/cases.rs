@@ -39,6 +39,8 @@ fn every_file_of_xml2change_belongs_to_a_case() {
         ".attach.xml",
         ".detach.xml",
         ".update.xml",
+        ".images.json",
+        ".stored.xml",
         ".change.json",
         ".after.xml",
         ".err",

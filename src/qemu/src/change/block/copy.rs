@@ -1,5 +1,6 @@
 //! A copy of a disk of a guest that runs.
 
+use serde::Deserialize;
 use serde_json::json;
 use xml::Problem;
 
@@ -8,7 +9,8 @@ use crate::change::Change;
 use crate::plan::{NewImage, add};
 
 /// What is wanted of a copy.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Copy {
     /// The disk: its name, or the path of its image.
     pub disk: String,
@@ -35,10 +37,7 @@ pub struct Copy {
 /// What is done to begin a copy.
 ///
 /// libvirt: `qemuDomainBlockCopyCommon`.
-///
-/// # Errors
-/// Why it cannot be done.
-pub fn copy(running: &Running<'_>, wanted: &Copy) -> Result<Change, Vec<Problem>> {
+pub(super) fn copy(running: &Running<'_>, wanted: &Copy) -> Result<Change, Vec<Problem>> {
     let worked = running.disk(&wanted.disk)?;
     let top = &worked.images[0];
     if worked.images.iter().any(|open| open.image.path == wanted.path) {

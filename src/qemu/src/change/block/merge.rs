@@ -1,5 +1,6 @@
 //! Images of a chain that become one: commits into an image below, and pulls into the topmost one.
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 use xml::Problem;
 
@@ -8,7 +9,8 @@ use crate::change::Change;
 use crate::plan::{Access, Builder, lend};
 
 /// What is wanted of a commit.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Commit {
     /// The disk: its name, or the path of its image.
     pub disk: String,
@@ -27,7 +29,8 @@ pub struct Commit {
 }
 
 /// What is wanted of a pull.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Pull {
     /// The disk: its name, or the path of its image.
     pub disk: String,
@@ -40,10 +43,7 @@ pub struct Pull {
 /// What is done to begin a commit.
 ///
 /// libvirt: `qemuDomainBlockCommitImpl`.
-///
-/// # Errors
-/// Why it cannot be done.
-pub fn commit(running: &Running<'_>, wanted: &Commit) -> Result<Change, Vec<Problem>> {
+pub(super) fn commit(running: &Running<'_>, wanted: &Commit) -> Result<Change, Vec<Problem>> {
     let worked = running.disk(&wanted.disk)?;
     let images = &worked.images;
     let top = wanted.top.as_deref().map_or(Ok(0), |path| worked.find(path))?;
@@ -96,10 +96,7 @@ pub fn commit(running: &Running<'_>, wanted: &Commit) -> Result<Change, Vec<Prob
 /// What is done to begin a pull.
 ///
 /// libvirt: `qemuDomainBlockPullCommon`.
-///
-/// # Errors
-/// Why it cannot be done.
-pub fn pull(running: &Running<'_>, wanted: &Pull) -> Result<Change, Vec<Problem>> {
+pub(super) fn pull(running: &Running<'_>, wanted: &Pull) -> Result<Change, Vec<Problem>> {
     let worked = running.disk(&wanted.disk)?;
     let images = &worked.images;
     let base = wanted.base.as_deref().map(|path| worked.find(path)).transpose()?;

@@ -24,13 +24,58 @@ use crate::capabilities::Capabilities;
 use crate::host::Host;
 use crate::plan::{Builder, Inventory, OpenImage, Options, Wanted, image_questions, images};
 
-pub use copy::{Copy, copy};
+pub use copy::Copy;
 pub use document::{live_after, stored_after};
-pub use merge::{Commit, Pull, commit, pull};
-pub use snapshot::{DiskSpec, Snapshot, snapshot};
+pub use merge::{Commit, Pull};
+pub use snapshot::{DiskSpec, Snapshot};
 
 /// The unit of QEMU's sizes, in bytes.
 const SECTOR: u64 = 512;
+
+/// Something that is wanted of the disks of a guest that runs.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Work {
+    /// Overlays.
+    Snapshot(Snapshot),
+    /// Data goes into an image below.
+    Commit(Commit),
+    /// Data goes into the topmost image.
+    Pull(Pull),
+    /// Everything goes into another image, too.
+    Copy(Copy),
+    /// Another size.
+    Resize {
+        /// The disk: its name, or the path of its image.
+        disk: String,
+        /// The size, in bytes.
+        size: u64,
+    },
+    /// That it is said when the topmost image is filled beyond a point.
+    Threshold {
+        /// The disk: its name, or the path of its image.
+        disk: String,
+        /// The point, in bytes; 0: it is not said.
+        at: u64,
+    },
+}
+
+impl Work {
+    /// What is done for it.
+    ///
+    /// # Errors
+    /// Why it cannot be done.
+    pub fn change(&self, running: &Running<'_>) -> Result<Change, Vec<Problem>> {
+        match self {
+            Self::Snapshot(wanted) => snapshot::snapshot(running, wanted),
+            Self::Commit(wanted) => merge::commit(running, wanted),
+            Self::Pull(wanted) => merge::pull(running, wanted),
+            Self::Copy(wanted) => copy::copy(running, wanted),
+            Self::Resize { disk, size } => resize(running, disk, *size),
+            Self::Threshold { disk, at } => threshold(running, disk, *at),
+        }
+    }
+}
 
 /// An image, as documents name it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -169,13 +214,8 @@ pub fn questions(live: &Domain, host: &Host, answers: &Answers) -> Vec<Question>
     questions
 }
 
-/// What is done to make a disk larger or smaller while the guest runs. `size`: in bytes.
-///
 /// libvirt: `qemuDomainBlockResize`.
-///
-/// # Errors
-/// Why it cannot be done.
-pub fn resize(running: &Running<'_>, disk: &str, size: u64) -> Result<Change, Vec<Problem>> {
+fn resize(running: &Running<'_>, disk: &str, size: u64) -> Result<Change, Vec<Problem>> {
     let worked = running.disk(disk)?;
     let purpose = format!("resize of disk {}", worked.disk.name());
     // QEMU counts in sectors.
@@ -187,14 +227,8 @@ pub fn resize(running: &Running<'_>, disk: &str, size: u64) -> Result<Change, Ve
     })
 }
 
-/// What is done so that it is said when the topmost image of a disk is filled beyond a point. `bytes`:
-/// that point; 0: it is not said.
-///
 /// libvirt: `qemuDomainSetBlockThreshold`.
-///
-/// # Errors
-/// Why it cannot be done.
-pub fn threshold(running: &Running<'_>, disk: &str, bytes: u64) -> Result<Change, Vec<Problem>> {
+fn threshold(running: &Running<'_>, disk: &str, bytes: u64) -> Result<Change, Vec<Problem>> {
     let worked = running.disk(disk)?;
     let purpose = format!("threshold of disk {}", worked.disk.name());
     let arguments = json!({"node-name": worked.images[0].storage, "write-threshold": bytes});

@@ -1,5 +1,6 @@
 //! Overlays on disks of a guest that runs, all at the same moment.
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 use xml::Problem;
 
@@ -8,7 +9,8 @@ use crate::change::Change;
 use crate::plan::{Builder, NewImage, OpenImage, add};
 
 /// What is to be done with one disk.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct DiskSpec {
     /// The disk: its name, or the path of its image.
     pub disk: String,
@@ -23,7 +25,8 @@ pub struct DiskSpec {
 }
 
 /// What is wanted of a snapshot.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Snapshot {
     /// Its name, from which those of new files are made.
     pub name: String,
@@ -37,10 +40,7 @@ pub struct Snapshot {
 /// and the images below are as they were at that moment.
 ///
 /// libvirt: `qemuSnapshotCreateActiveExternalDisks`, `virDomainSnapshotAlignDisks`.
-///
-/// # Errors
-/// Why it cannot be done.
-pub fn snapshot(running: &Running<'_>, wanted: &Snapshot) -> Result<Change, Vec<Problem>> {
+pub(super) fn snapshot(running: &Running<'_>, wanted: &Snapshot) -> Result<Change, Vec<Problem>> {
     let mut overlays = Vec::new();
     for (worked, spec) in disks(running, wanted)? {
         overlays.push(Overlay::new(running, worked, &spec, wanted)?);

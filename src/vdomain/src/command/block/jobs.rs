@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-use qemu::change::block::{self, Commit, Copy, Pull, Running};
+use qemu::change::block::{Commit, Copy, Pull, Work};
 use serde_json::{Value, json};
 use store::Name;
 use sys::runtime::{Signals, block_on, within};
@@ -97,7 +97,7 @@ pub(in crate::command) fn blockcommit(
     let path = |path: &Option<String>| path.as_deref().map(absolute).transpose();
     let then = Then::of(arguments.pivot, arguments.keep_overlay);
     let active = arguments.active || then != Then::Stay;
-    let wanted = Commit {
+    let work = Work::Commit(Commit {
         disk: arguments.disk.disk.clone(),
         top: path(&arguments.top)?,
         base: path(&arguments.base)?,
@@ -105,10 +105,9 @@ pub(in crate::command) fn blockcommit(
         active,
         delete: arguments.delete,
         speed: speed(arguments.bandwidth, arguments.waiting.bytes)?,
-    };
-    let decide = |running: &Running<'_>| block::commit(running, &wanted);
+    });
     let texts = if active { ACTIVE_COMMIT } else { COMMIT };
-    begin(&arguments.disk, arguments.waiting, then, &texts, (environment, output), decide)
+    begin(&arguments.disk, arguments.waiting, then, &texts, (environment, output), &work)
 }
 
 pub(in crate::command) fn blockpull(
@@ -116,13 +115,12 @@ pub(in crate::command) fn blockpull(
     environment: &Environment,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
-    let wanted = Pull {
+    let work = Work::Pull(Pull {
         disk: arguments.disk.disk.clone(),
         base: arguments.base.as_deref().map(absolute).transpose()?,
         speed: speed(arguments.bandwidth, arguments.waiting.bytes)?,
-    };
-    let decide = |running: &Running<'_>| block::pull(running, &wanted);
-    begin(&arguments.disk, arguments.waiting, Then::Stay, &PULL, (environment, output), decide)
+    });
+    begin(&arguments.disk, arguments.waiting, Then::Stay, &PULL, (environment, output), &work)
 }
 
 pub(in crate::command) fn blockcopy(
@@ -130,7 +128,7 @@ pub(in crate::command) fn blockcopy(
     environment: &Environment,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
-    let wanted = Copy {
+    let work = Work::Copy(Copy {
         disk: arguments.disk.disk.clone(),
         path: absolute(&arguments.dest)?,
         block: arguments.blockdev,
@@ -141,10 +139,9 @@ pub(in crate::command) fn blockcopy(
         speed: speed(arguments.bandwidth, arguments.waiting.bytes)?,
         granularity: arguments.granularity.unwrap_or(0),
         buffer: arguments.buf_size.unwrap_or(0),
-    };
+    });
     let then = Then::of(arguments.pivot, arguments.finish);
-    let decide = |running: &Running<'_>| block::copy(running, &wanted);
-    begin(&arguments.disk, arguments.waiting, then, &COPY, (environment, output), decide)
+    begin(&arguments.disk, arguments.waiting, then, &COPY, (environment, output), &work)
 }
 
 /// Begins a job, and waits for it if that is wanted.
@@ -154,7 +151,7 @@ fn begin(
     then: Then,
     texts: &Texts,
     (environment, output): (&Environment, &mut Output),
-    decide: impl Fn(&Running<'_>) -> Result<qemu::Change, Vec<xml::Problem>>,
+    work: &Work,
 ) -> Result<Exit, Failure> {
     let (name, target) = named(disk, environment)?;
     let waits = (waiting.wait || waiting.timeout.is_some() || then != Then::Stay)
@@ -166,7 +163,7 @@ fn begin(
         false => None,
     };
     let word = &disk.domain.name;
-    let exit = super::change(word, waiting.saying, environment, output, decide, started)?;
+    let exit = super::change(word, waiting.saying, environment, output, work, started)?;
     match signals {
         Some(signals) => {
             let job = Job { name, disk: target, environment };

@@ -5,7 +5,7 @@ mod snapshot;
 
 use base::size::{self, Unit};
 use qemu::Change;
-use qemu::change::block::{self, Running};
+use qemu::change::block::{self, Running, Work};
 use serde_json::json;
 use store::Name;
 use xml::Problem;
@@ -29,24 +29,20 @@ fn change(
     saying: Saying,
     environment: &Environment,
     output: &mut Output,
-    decide: impl Fn(&Running<'_>) -> Result<Change, Vec<Problem>>,
+    work: &Work,
     done: &str,
 ) -> Result<Exit, Failure> {
     let changing =
         Changing { print_plan: saying.print_plan, json: saying.json, ..Changing::default() };
     let subject = Subject::new(word, environment, &changing)?;
-    let exit = live::carry_out(&subject, None, output, |live, _| decided(&subject, live, &decide))?;
+    let exit = live::carry_out(&subject, None, output, |live, _| decided(&subject, live, work))?;
     if !saying.print_plan && !done.is_empty() {
         output.say(done);
     }
     Ok(exit)
 }
 
-fn decided(
-    subject: &Subject<'_>,
-    live: &Live,
-    decide: impl Fn(&Running<'_>) -> Result<Change, Vec<Problem>>,
-) -> Result<Change, Failure> {
+fn decided(subject: &Subject<'_>, live: &Live, work: &Work) -> Result<Change, Failure> {
     let world = &subject.world;
     let capabilities = world.capabilities(&live.domain)?;
     let answers = world.look(|answers| block::questions(&live.domain, &world.host, answers));
@@ -61,7 +57,7 @@ fn decided(
         answers: &answers,
         sizes: &sizes,
     };
-    decide(&running).map_err(refused)
+    work.change(&running).map_err(refused)
 }
 
 /// What is wrong, for a command that no document came with.
@@ -110,8 +106,8 @@ pub(super) fn blockresize(
     let DiskOf { domain, disk } = &arguments.disk;
     let size = bytes(&arguments.size, Unit::KIB)?;
     let done = format!("Block device '{disk}' is resized");
-    let resize = |running: &Running<'_>| block::resize(running, disk, size);
-    change(&domain.name, arguments.saying, environment, output, resize, &done)
+    let work = Work::Resize { disk: disk.clone(), size };
+    change(&domain.name, arguments.saying, environment, output, &work, &done)
 }
 
 pub(super) fn domblkthreshold(
@@ -121,6 +117,6 @@ pub(super) fn domblkthreshold(
 ) -> Result<Exit, Failure> {
     let DiskOf { domain, disk } = &arguments.disk;
     let at = bytes(&arguments.threshold, Unit::BYTE)?;
-    let threshold = |running: &Running<'_>| block::threshold(running, disk, at);
-    change(&domain.name, arguments.saying, environment, output, threshold, "")
+    let work = Work::Threshold { disk: disk.clone(), at };
+    change(&domain.name, arguments.saying, environment, output, &work, "")
 }

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use qemu::change::block::{self, DiskSpec, Running, Snapshot};
+use qemu::change::block::{DiskSpec, Snapshot, Work};
 use serde_json::Value;
 use sys::runtime::block_on;
 
@@ -29,14 +29,13 @@ pub(in crate::command) fn snapshot_create_as(
         return Err(Failure::usage(format!("'{name}' cannot be the name of a snapshot")));
     }
     let done = format!("Domain snapshot {name} created");
-    let wanted = Snapshot { name, disks, reuse: arguments.reuse_external };
+    let work = Work::Snapshot(Snapshot { name, disks, reuse: arguments.reuse_external });
     let frozen = match arguments.quiesce && !arguments.saying.print_plan {
         true => Some(Frozen::freeze(arguments, environment)?),
         false => None,
     };
-    let decide = |running: &Running<'_>| block::snapshot(running, &wanted);
     let word = &arguments.domain.name;
-    let exit = super::change(word, arguments.saying, environment, output, decide, &done);
+    let exit = super::change(word, arguments.saying, environment, output, &work, &done);
     drop(frozen);
     exit
 }
