@@ -21,6 +21,7 @@ mod console;
 mod disks;
 mod foreground;
 mod lifecycle;
+mod live;
 mod networks;
 mod opens;
 mod shares;

@@ -1,7 +1,7 @@
 //! `<domain>`: the root of the document.
 
 use base::{Uuid, words};
-use xml::{El, Origin, Part, Problem, Reader, Xml};
+use xml::{El, Elsewhere, Origin, Part, Problem, Reader, Xml};
 
 use crate::clock::Clock;
 use crate::cpu::Cpu;
@@ -72,13 +72,18 @@ words! {
 ///
 /// libvirt: `virDomainDefParseXML`, `virDomainDefFormatInternalSetRootName`.
 #[derive(Clone, Debug, Default, PartialEq, Xml)]
-#[xml(ignores = "id", finish = Domain::finish)]
+#[xml(finish = Domain::finish)]
 pub struct Domain {
     /// Where it was written.
     pub origin: Origin,
     /// What runs it.
     #[xml(attribute, name = "type", required)]
     pub kind: DomainType,
+    /// The number of a guest that runs. Reading forgets it.
+    #[xml(attribute, print_with = Domain::id_attribute)]
+    pub id: Option<Elsewhere>,
+    /// The number of the guest, where this is to be printed of one that runs.
+    pub running: Option<u32>,
     /// Its name; no `/` in it.
     #[xml(text_child, required)]
     pub name: String,
@@ -211,6 +216,10 @@ pub struct Domain {
 }
 
 impl Domain {
+    fn id_attribute(&self) -> Option<String> {
+        self.running.map(|id| id.to_string())
+    }
+
     fn finish(&mut self, el: El<'_>, reader: &mut Reader) {
         if let Some(name) = el.child("name")
             && self.name.contains('\n')

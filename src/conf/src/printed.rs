@@ -40,6 +40,7 @@ fn console_of_serial(domain: &mut Cow<'_, Domain>) {
     let twin = Console {
         origin: console.origin,
         chardev: serial.chardev.clone(),
+        tty: None,
         target: ConsoleTarget {
             origin: console.target.origin,
             kind: Some(ConsoleTargetType::Serial),

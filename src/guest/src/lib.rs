@@ -9,6 +9,7 @@ pub mod display;
 pub mod event;
 pub mod interfaces;
 pub mod keys;
+pub mod live;
 pub mod screenshot;
 pub mod statistics;
 

@@ -32,6 +32,9 @@ pub struct Status {
     pub rebooting: bool,
     /// The consoles, in the order of the document: the path of each one's terminal, if it has one.
     pub consoles: Vec<Option<PathBuf>>,
+    /// The CID of its vsock device, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cid: Option<u32>,
     /// How systemd is asked for units of its own, if it has them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub units: Option<Units>,

@@ -2,7 +2,7 @@
 //! `<serial>`, `<parallel>`, `<console>`, `<channel>`, `<smartcard>`, `<redirdev>` and `<rng>`.
 
 use base::{OnOff, YesNo, words};
-use xml::{El, Origin, Part, Problem, Reader, Xml};
+use xml::{El, Elsewhere, Origin, Part, Problem, Reader, Xml};
 
 use crate::device::reconnect::Reconnect;
 use crate::seclabel::DeviceSeclabel;
@@ -68,8 +68,8 @@ pub enum ChardevSource {
     #[xml(word = "vc")]
     Vc,
     /// A pseudo-terminal, whose name is known when the guest runs.
-    #[xml(word = "pty", ignores = "source")]
-    Pty,
+    #[xml(word = "pty")]
+    Pty(Pty),
     /// A character device of the host.
     #[xml(word = "dev")]
     Dev(Dev),
@@ -119,6 +119,14 @@ impl ChardevSource {
         }
     }
 
+    /// The terminal behind a pseudo-terminal, where the document is of a guest that runs.
+    pub fn terminal(&self) -> Option<&str> {
+        match self {
+            Self::Pty(pty) => pty.source.terminal.as_deref(),
+            _ => None,
+        }
+    }
+
     /// The unix socket.
     pub fn unix(&self) -> Option<&UnixSource> {
         match self {
@@ -160,6 +168,33 @@ impl ChardevSource {
             Self::Unix(unix) => Some(&mut unix.source.seclabels),
             _ => None,
         }
+    }
+}
+
+/// `type='pty'`.
+#[derive(Clone, Debug, Default, PartialEq, Xml)]
+pub struct Pty {
+    /// `<source>`.
+    #[xml(child)]
+    pub source: PtySource,
+}
+
+/// `<source>` of a pseudo-terminal, which says something of a guest that runs only.
+#[derive(Clone, Debug, Default, PartialEq, Xml)]
+#[xml(ignores = "seclabel")]
+pub struct PtySource {
+    /// Where it was written.
+    pub origin: Origin,
+    /// The terminal. Reading forgets it.
+    #[xml(attribute, print_with = PtySource::path_attribute)]
+    pub path: Option<Elsewhere>,
+    /// The terminal, where this is to be printed of a guest that runs.
+    pub terminal: Option<String>,
+}
+
+impl PtySource {
+    fn path_attribute(&self) -> Option<String> {
+        self.terminal.clone()
     }
 }
 
@@ -466,7 +501,7 @@ mod tests {
     fn a_device_without_type_is_a_pty_whose_path_is_of_the_running_guest_only() {
         let (chardev, warnings) =
             read::<Chardev>("serial", "<serial><source path='/dev/pts/3'/></serial>").unwrap();
-        assert_eq!(chardev.source, ChardevSource::Pty);
+        assert_eq!(chardev.source, ChardevSource::Pty(Pty::default()));
         assert!(warnings.is_empty(), "{warnings:?}");
     }
 

@@ -1,7 +1,7 @@
 //! `<console>`: where the guest's system messages and logins go.
 
 use base::words;
-use xml::{El, Origin, Reader, Xml};
+use xml::{El, Elsewhere, Origin, Reader, Xml};
 
 use crate::device::chardev::Chardev;
 use crate::device::serial::refuse_spicevmc;
@@ -11,13 +11,16 @@ use crate::device_info::DeviceInfo;
 ///
 /// libvirt: `virDomainChrDefParseXML`, `virDomainChrDefFormat`.
 #[derive(Clone, Debug, Default, PartialEq, Xml)]
-#[xml(finish = Console::finish, ignores = "tty")]
+#[xml(finish = Console::finish)]
 pub struct Console {
     /// Where it was written.
     pub origin: Origin,
     /// What is behind it on the host.
     #[xml(flatten)]
     pub chardev: Chardev,
+    /// The terminal of the source, once more.
+    #[xml(attribute, print_with = Console::tty_attribute)]
+    pub tty: Option<Elsewhere>,
     /// What the guest sees.
     #[xml(child)]
     pub target: ConsoleTarget,
@@ -30,6 +33,10 @@ impl Console {
     /// Whether it stands for a serial port.
     pub fn is_serial(&self) -> bool {
         matches!(self.target.kind, None | Some(ConsoleTargetType::Serial))
+    }
+
+    fn tty_attribute(&self) -> Option<String> {
+        self.chardev.source.terminal().map(str::to_owned)
     }
 
     fn finish(&mut self, _el: El<'_>, reader: &mut Reader) {

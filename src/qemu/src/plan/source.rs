@@ -67,7 +67,7 @@ fn backend(
     Some(match source {
         ChardevSource::Null => Backend::Plain("null"),
         ChardevSource::Vc => Backend::Plain("vc"),
-        ChardevSource::Pty => Backend::Plain("pty"),
+        ChardevSource::Pty(_) => Backend::Plain("pty"),
         ChardevSource::Stdio => Backend::Plain("stdio"),
         ChardevSource::File(file) => {
             let append = file.source.append == Some(OnOff::On);

@@ -21,7 +21,7 @@ use super::job::{self, Begun, Outcome};
 use super::record::{Beginning, Record};
 use crate::control::Problem;
 use crate::exchange::{ExchangeError, exchange};
-use crate::launch::{Guest, end_helper, name_sockets};
+use crate::launch::{Guest, cid, end_helper, name_sockets};
 
 /// How long a guest may take to open a tray that it has locked.
 ///
@@ -155,7 +155,14 @@ async fn try_carry_out(order: &Order, guest: &mut Guest) -> Result<Made, (Proble
         Err((problem, done))
     };
     match result {
-        Ok(()) => Ok(made),
+        Ok(()) => {
+            if let Some(cid) = cid(&change.fds, &change.helpers, &late) {
+                guest.status.cid = Some(cid);
+                // Without room on the disk, only the document does not say it.
+                let _ = guest.status.write(&guest.resources.run);
+            }
+            Ok(made)
+        }
         Err(ExchangeError::Refused { at, error, done }) => {
             let command = &told[at];
             let place = command.at.as_ref().map(|at| format!("{at}: ")).unwrap_or_default();

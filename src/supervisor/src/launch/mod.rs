@@ -17,7 +17,7 @@ use host::helper::HelperError;
 use host::late::{LateValues, named};
 use host::opening::{self, Place};
 use host::{copies, helper, opening::Opened, vfio};
-use qemu::plan::{Command, Inventory};
+use qemu::plan::{Command, Fd, Helper, Inventory, Open};
 use qmp::{Client, Events};
 use serde_json::Value;
 use store::RunDirectory;
@@ -398,6 +398,7 @@ impl<'a> Launch<'a> {
             lifecycle: self.request.lifecycle.clone(),
             rebooting: false,
             consoles,
+            cid: cid(&self.request.plan.fds, &self.request.plan.helpers, &self.late),
             units: self.request.units.clone(),
             made: self.resources.made.clone(),
             taken: self.resources.taken.clone(),
@@ -417,6 +418,17 @@ pub(crate) fn name_sockets(argv: &[String], run: &RunDirectory, late: &mut LateV
             late.insert(value, run.helper_socket(name).display().to_string());
         }
     }
+}
+
+/// The CID that a vsock device among what was opened and started has got.
+pub(crate) fn cid(fds: &[Fd], helpers: &[Helper], late: &LateValues) -> Option<u32> {
+    let opened = fds.iter().filter_map(|fd| match &fd.open {
+        Open::VhostVsock { cid, late } => Some((*cid, late)),
+        _ => None,
+    });
+    let claims = helpers.iter().filter_map(|helper| helper.claim_cid.as_ref());
+    let (fixed, name) = opened.chain(claims.map(|claim| (claim.cid, &claim.late))).next()?;
+    fixed.or_else(|| late.get(name)?.as_u64()?.try_into().ok())
 }
 
 /// Asks for the terminals that QEMU has made for consoles.

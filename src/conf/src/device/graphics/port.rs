@@ -6,19 +6,28 @@ use std::num::NonZeroU32;
 use base::{BadValue, Datatype, Value};
 
 /// A TCP port of a display; `-1` stands for a free one, 0 for none.
+///
+/// Reading never gives `Found`: the document that says it says `autoport='yes'` too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DisplayPort {
     /// A free one, found at start.
     Auto,
+    /// The free one that was found for a guest that runs.
+    Found(NonZeroU32),
     /// This one.
     Fixed(NonZeroU32),
 }
 
 impl DisplayPort {
+    /// Whether a free one is found at start.
+    pub fn is_auto(self) -> bool {
+        matches!(self, Self::Auto | Self::Found(_))
+    }
+
     /// The number, where it is fixed.
     pub fn fixed(self) -> Option<u32> {
         match self {
-            Self::Auto => None,
+            Self::Auto | Self::Found(_) => None,
             Self::Fixed(port) => Some(port.get()),
         }
     }
@@ -28,7 +37,7 @@ impl Display for DisplayPort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Auto => f.write_str("-1"),
-            Self::Fixed(port) => port.fmt(f),
+            Self::Found(port) | Self::Fixed(port) => port.fmt(f),
         }
     }
 }

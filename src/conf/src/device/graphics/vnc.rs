@@ -62,7 +62,7 @@ impl Vnc {
     }
 
     fn autoport_attribute(&self) -> Option<String> {
-        let auto = self.port == Some(DisplayPort::Auto);
+        let auto = self.port.is_some_and(DisplayPort::is_auto);
         Some(YesNo::from(auto).to_string())
     }
 
