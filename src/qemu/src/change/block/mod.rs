@@ -241,7 +241,7 @@ fn threshold(running: &Running<'_>, disk: &str, bytes: u64) -> Result<Change, Ve
 /// The disk that a word means: its name, or the path of its image.
 ///
 /// libvirt: `virDomainDiskByName`.
-pub fn position(domain: &Domain, word: &str) -> Option<usize> {
+fn position(domain: &Domain, word: &str) -> Option<usize> {
     let disks = &domain.devices.disks;
     let by_name = disks.iter().position(|disk| disk.name() == word);
     by_name.or_else(|| disks.iter().position(|disk| disk.source.path() == Some(word)))

@@ -74,7 +74,7 @@ fn refused(problems: Vec<Problem>) -> Failure {
 fn named(disk: &DiskOf, environment: &Environment) -> Result<(Name, String), Failure> {
     let name = super::domain(&disk.domain.name, environment)?;
     let domain = domains::model(&name, false, environment)?;
-    match block::position(&domain, &disk.disk) {
+    match guest::disks::position(&domain, &disk.disk) {
         Some(pos) => Ok((name, domain.devices.disks[pos].name().to_owned())),
         None => {
             let word = &disk.disk;
