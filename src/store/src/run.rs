@@ -89,6 +89,11 @@ impl RunDirectory {
         self.path.join("qemu.log")
     }
 
+    /// What the guest's first console has said, where its document names no log for it.
+    pub fn console_log(&self) -> PathBuf {
+        self.path.join("console.log")
+    }
+
     /// The lock that whoever types into the guest's console holds.
     pub fn console_lock(&self) -> PathBuf {
         self.path.join("console.lock")

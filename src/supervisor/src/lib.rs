@@ -23,6 +23,7 @@
 pub mod adopt;
 pub mod change;
 pub mod client;
+mod console_log;
 pub mod control;
 pub mod description;
 pub mod driver;

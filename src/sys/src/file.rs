@@ -2,9 +2,12 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+
+use rustix::fs::FallocateFlags;
+use rustix::io::Errno;
 
 use crate::{context, invalid};
 
@@ -59,6 +62,27 @@ fn replace(
     sync(&File::open(directory)?)
 }
 
+/// Gives back the room of everything in a file but its last `kept` bytes, or a little more, once the
+/// file takes more than `most`. Its length stays, so whoever reads on or appends does not notice; what
+/// was before reads as zeros. A file system that cannot do that loses all of it instead.
+///
+/// # Errors
+///
+/// Those of opening the file, fallocate(2) and ftruncate(2).
+pub fn forget_beginning(path: &Path, most: u64, kept: u64) -> io::Result<()> {
+    let file = OpenOptions::new().write(true).open(path)?;
+    let found = file.metadata()?;
+    // Linux counts in blocks of 512 bytes, whatever those of the file system are.
+    if found.blocks() * 512 <= most {
+        return Ok(());
+    }
+    let punch = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+    match rustix::fs::fallocate(&file, punch, 0, found.len().saturating_sub(kept)) {
+        Err(Errno::OPNOTSUPP) => file.set_len(0),
+        forgotten => Ok(forgotten?),
+    }
+}
+
 /// Creates a file with a name that nobody has yet.
 fn create_beside(directory: &Path, path: &Path) -> io::Result<(PathBuf, File)> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -103,6 +127,27 @@ mod tests {
 
         assert!(error.to_string().starts_with("cannot write '"), "{error}");
         assert_eq!(directory.path().read_dir().unwrap().count(), 1);
+    }
+
+    #[test]
+    fn of_a_long_file_only_the_end_takes_room() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        let text: Vec<u8> = (0..1 << 20).map(|at| b'a' + (at % 26) as u8).collect();
+        std::fs::write(&path, &text).unwrap();
+
+        forget_beginning(&path, 2 << 20, 1 << 16).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), text);
+        forget_beginning(&path, 1 << 19, 1 << 16).unwrap();
+
+        let left = std::fs::read(&path).unwrap();
+        // A file system without holes has lost all of it.
+        if !left.is_empty() {
+            assert_eq!(left.len(), text.len());
+            assert!(left.ends_with(&text[text.len() - (1 << 16)..]));
+            assert!(left.starts_with(&[0; 1 << 16]));
+        }
+        assert!(path.metadata().unwrap().blocks() * 512 <= 1 << 17);
     }
 
     #[test]

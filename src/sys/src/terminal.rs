@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
-use rustix::termios::{OptionalActions, Termios};
+use rustix::termios::{OptionalActions, Termios, Winsize};
 
 use crate::context;
 
@@ -55,6 +55,16 @@ impl Drop for RawMode {
 pub fn window_size(terminal: impl AsFd) -> Option<(u16, u16)> {
     let size = rustix::termios::tcgetwinsize(terminal).ok()?;
     (size.ws_row > 0 && size.ws_col > 0).then_some((size.ws_row, size.ws_col))
+}
+
+/// Tells a terminal how many rows and columns there are; what runs in it is told by a signal.
+///
+/// # Errors
+///
+/// It is no terminal.
+pub fn set_window_size(terminal: impl AsFd, (rows, columns): (u16, u16)) -> io::Result<()> {
+    let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    Ok(rustix::termios::tcsetwinsize(terminal, size)?)
 }
 
 /// How many bytes wait in a terminal for whoever reads it next. The reader is not disturbed.
@@ -276,6 +286,14 @@ mod tests {
         assert!(window_size(&file).is_none());
         let error = RawMode::enter(&file).unwrap_err();
         assert!(error.to_string().starts_with("cannot put the terminal into raw mode"), "{error}");
+    }
+
+    #[test]
+    fn a_terminal_knows_the_size_that_it_was_told() {
+        let controller = open_pseudoterminal();
+        assert_eq!(window_size(&controller), None);
+        set_window_size(&controller, (50, 132)).unwrap();
+        assert_eq!(window_size(&controller), Some((50, 132)));
     }
 
     fn open_pseudoterminal() -> OwnedFd {

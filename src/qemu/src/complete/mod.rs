@@ -29,6 +29,8 @@ mod video;
 
 use std::ops::Deref;
 
+use base::OnOff;
+use conf::device::chardev::{ChardevSource, Log};
 use conf::{Domain, step};
 use xml::{Origin, Problem};
 
@@ -61,6 +63,23 @@ impl CompleteDomain {
     /// The domain, to be changed: then it is not complete any more.
     pub fn into_domain(self) -> Domain {
         self.0
+    }
+
+    /// The same with a file that gets what the guest's first console says, if that is a terminal which
+    /// has none.
+    pub fn with_console_log(&self, path: &str) -> Self {
+        let mut domain = self.0.clone();
+        let devices = &mut domain.devices;
+        let chardev = match (devices.consoles.first_mut(), devices.serials.first_mut()) {
+            (Some(console), Some(serial)) if console.is_serial() => Some(&mut serial.chardev),
+            (console, _) => console.map(|console| &mut console.chardev),
+        };
+        if let Some(chardev) = chardev.filter(|it| matches!(it.source, ChardevSource::Pty(_))) {
+            let file = Some(path.to_owned());
+            let log = Log { file, append: Some(OnOff::On), ..Log::default() };
+            chardev.log.get_or_insert(log);
+        }
+        Self(domain)
     }
 }
 

@@ -27,6 +27,7 @@ use serde_json::{Value, json};
 use sys::runtime::{self, Descriptor};
 
 use crate::change::{self, Changes};
+use crate::console_log;
 use crate::control::{Answer, Asked, Problem, Request};
 use crate::launch::Guest;
 use crate::registration;
@@ -80,6 +81,7 @@ pub enum Watched {
 /// # Cancel safety
 /// Not to be dropped: the guest would go on without a supervisor.
 pub async fn watch(mut guest: Guest) -> io::Result<Watched> {
+    console_log::keep_short(guest.resources.run.console_log());
     let changes = Changes::resume(&mut guest).await;
     let mut watch = Watch::new(guest, changes)?;
     loop {

@@ -42,11 +42,11 @@ pub(super) fn run(
     let name = super::domain(&arguments.domain.name, environment)?;
     let run = environment.directories.run_of(&name)?;
     super::ask(&run, |mut client| client.state()).map_err(|error| super::refused(&name, error))?;
-    let log = log(&domains::model(&name, false, environment)?);
+    let log = log(&domains::model(&name, false, environment)?).unwrap_or_else(|| run.console_log());
     if arguments.read_only {
-        return follow(&name, &run, log, output);
+        return follow(&name, &run, &log, output);
     }
-    if let Some(mut log) = log.and_then(|path| File::open(path).ok()) {
+    if let Ok(mut log) = File::open(log) {
         show_end(&mut log, output)?;
     }
     attach(&run, &arguments.keys, arguments.force, output, |_| Ok(()))
@@ -75,7 +75,7 @@ fn terminal(name: &Name, consoles: Vec<Option<PathBuf>>) -> Result<PathBuf, Fail
     })
 }
 
-/// The log of the first console that has one.
+/// The log that the document names, of the first console that has one.
 fn log(domain: &Domain) -> Option<PathBuf> {
     let consoles = domain.devices.consoles.iter().map(|console| &console.chardev);
     let serials = domain.devices.serials.iter().map(|serial| &serial.chardev);
@@ -105,20 +105,22 @@ fn show_end(log: &mut File, output: &mut Output) -> Result<(), Failure> {
 fn follow(
     name: &Name,
     run: &RunDirectory,
-    log: Option<PathBuf>,
+    path: &Path,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
-    let path = log.ok_or_else(|| {
-        Failure::refused(format!("the console of domain '{name}' has no log to read from"))
-            .help("add <log file='/a/file' append='on'/> to its <console> and start it again")
-    })?;
-    let mut log = File::open(&path).map_err(|error| cannot_open(&path, &error))?;
+    let mut log = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(Failure::refused(format!("domain '{name}' has no console to read from"))
+                .help("add <console type='pty'/> to its devices and start it again"));
+        }
+        opened => opened.map_err(|error| cannot_open(path, &error))?,
+    };
     show_end(&mut log, output)?;
     let mut more = Vec::new();
     loop {
         let gone = super::wait_until_gone(run, Some(Instant::now() + LOG_PAUSE))
             .map_err(|error| super::refused(name, error))?;
-        log.read_to_end(&mut more).map_err(|error| cannot_open(&path, &error))?;
+        log.read_to_end(&mut more).map_err(|error| cannot_open(path, &error))?;
         output.text(&String::from_utf8_lossy(&more))?;
         more.clear();
         if gone {
@@ -161,7 +163,20 @@ pub(super) fn attach(
     let raw = RawMode::enter(io::stdin()).ok();
     connected(&mut client).map_err(refused)?;
     let mut keyboard = Keyboard::new(escape.escape);
+    let mut size = None;
+    let mut pass_on_size = || {
+        let now = sys::terminal::window_size(io::stdin());
+        if now != size
+            && let Some(now) = now
+        {
+            // What the guest makes of it is up to its console.
+            let _ = sys::terminal::set_window_size(&terminal, now);
+        }
+        size = now;
+    };
+    pass_on_size();
     let ended = sys::terminal::pass_through(io::stdin(), io::stdout(), &terminal, |typed| {
+        pass_on_size();
         keyboard.take(typed, |wish| steer(run, wish))
     });
     drop(raw);

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use qemu::Plan;
 use qemu::plan::Options;
+use store::Name;
 use xml::Part;
 
 use crate::arguments::PlanArguments;
@@ -31,7 +32,7 @@ pub(super) fn run(
     };
     completed.say(output);
     let options = Options { paused: arguments.paused, strict: arguments.reading.strict };
-    let plan = make(&completed, &world, &options, output)?;
+    let plan = make(&completed, &world, &options, environment, output)?;
     if arguments.json {
         let json = serde_json::to_value(&plan)
             .map_err(|error| Failure::refused(format!("the plan cannot be written: {error}")))?;
@@ -48,9 +49,17 @@ pub(super) fn make(
     completed: &Completed,
     world: &World,
     options: &Options,
+    environment: &Environment,
     output: &mut Output,
 ) -> Result<Plan, Failure> {
     let Completed { domain, source, .. } = completed;
+    let name = Name::new(domain.name.clone());
+    let domain = match name.and_then(|name| environment.directories.run_of(&name)) {
+        // Whoever connects to the console sees what was said before.
+        Ok(run) => &domain.with_console_log(&run.console_log().display().to_string()),
+        // It cannot be defined or started under this name, and is only looked at.
+        Err(_) => domain,
+    };
     let capabilities = world.capabilities(domain)?;
     let answers = world.answers(domain);
     let mut plan = qemu::plan::plan(domain, &capabilities, &world.host, &answers, options)

@@ -85,7 +85,7 @@ pub(super) fn launch(
     // A console that is connected before the guest runs misses nothing.
     let options =
         Options { paused: starting.paused || starting.console, strict: starting.reading.strict };
-    let plan = super::plan::make(completed, world, &options, output)?;
+    let plan = super::plan::make(completed, world, &options, environment, output)?;
     for note in &plan.notes {
         output.say(note);
     }
