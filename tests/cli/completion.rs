@@ -19,7 +19,7 @@ fn commands_and_names_of_domains_are_completed() {
         home.define(&document(name, ""));
     }
 
-    assert_eq!(complete(&home, &["vdomain", "domblk"]), ["domblklist", "domblkinfo", "domblkstat"]);
+    assert_eq!(complete(&home, &["vdomain", "domblki"]), ["domblkinfo"]);
     assert_eq!(complete(&home, &["vdomain", "start", "web"]), ["web1", "web2"]);
     assert_eq!(complete(&home, &["vdomain", "destroy", "web1", "d"]), ["database"]);
     assert_eq!(complete(&home, &["vdomain", "wait", "web1", "--for", "sh"]), ["shutoff"]);
