@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use store::RunDirectory;
 use sys::lock::{Kind, Lock};
-use sys::process::Program;
+use sys::process::{Beginning, Program};
 
 use crate::adopt;
 use crate::client::{AskError, Client};
@@ -55,6 +55,8 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Waiting {
     lock: PathBuf,
+    /// Its process. Absent once it is known to run.
+    process: Option<Beginning>,
     /// Absent once the task was given.
     task: Option<io::PipeWriter>,
     verdict: io::PipeReader,
@@ -81,8 +83,8 @@ impl Waiting {
     fn begin(program: &Path, run: &RunDirectory, lock: Lock) -> Result<Self, StartError> {
         let (theirs, task) = io::pipe()?;
         let (verdict, said) = io::pipe()?;
-        supervisor(program, theirs.into(), lock, said.into()).spawn()?;
-        Ok(Self { lock: run.lock(), task: Some(task), verdict })
+        let process = supervisor(program, theirs.into(), lock, said.into()).begin()?;
+        Ok(Self { lock: run.lock(), process: Some(process), task: Some(task), verdict })
     }
 
     /// Has it start the guest that it was prepared for, and waits for what comes of it; QEMU's process number.
@@ -99,6 +101,9 @@ impl Waiting {
 
     fn carry_out(mut self, task: &Task) -> Result<Verdict, StartError> {
         let text = serde_json::to_vec(task).map_err(io::Error::from)?;
+        if let Some(process) = self.process.take() {
+            process.finish()?;
+        }
         if let Some(mut task) = self.task.take() {
             task.write_all(&text)?;
         }

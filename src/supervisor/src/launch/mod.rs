@@ -192,10 +192,11 @@ impl<'a> Launch<'a> {
         self.spawn(&mut opened)?;
         faults.after(Step::Spawn)?;
         self.begin_units();
+        // Written while QEMU comes up, though it is not true before the last answer.
+        Record::new(Inventory::of(&self.request.plan)).write(&self.resources.run)?;
         let monitor = self.resources.run.monitor();
         let (client, events) = Client::connect(&monitor, GREETING_LIMIT).await?;
         faults.after(Step::Connect)?;
-        let inventory = Inventory::of(&self.request.plan);
         let (run, mut commands) = split_run(std::mem::take(&mut self.request.plan.qmp));
         if !self.request.consoles.is_empty() {
             commands.push(ask_for_terminals());
@@ -212,7 +213,6 @@ impl<'a> Launch<'a> {
         faults.after(Step::Commands)?;
         let consoles = self.consoles(answers.last());
         faults.after(Step::Consoles)?;
-        Record::new(inventory).write(&self.resources.run)?;
         if self.request.lifecycle.reboot_ends() {
             client.execute("set-action", &resets_end(true)).await?;
         }

@@ -3,7 +3,8 @@
 use std::convert::Infallible;
 use std::io::{self, Write};
 
-use super::{Prepared, Process, Program, pointers};
+use super::Process;
+use super::program::{Prepared, Program, pointers};
 
 impl Program {
     /// Becomes the program: this process goes on as it, with its number and its children, and with

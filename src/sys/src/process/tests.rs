@@ -1,7 +1,10 @@
 //! Tests of starting, watching and ending processes.
 
-use std::io::Write;
+use std::ffi::OsString;
+use std::io::{Read, Write};
+use std::os::fd::RawFd;
 
+use super::program::SignalsBlocked;
 use super::*;
 use crate::fd;
 
