@@ -71,6 +71,33 @@ impl Iotune {
         nameless != Self::default()
     }
 
+    /// All numbers by their names, in virsh's order.
+    ///
+    /// virsh: `cmdBlkdeviotune`.
+    pub fn numbers_mut(&mut self) -> [(&'static str, &mut Option<NonZeroU64>); 19] {
+        [
+            ("total_bytes_sec", &mut self.limits.total_bytes_sec),
+            ("read_bytes_sec", &mut self.limits.read_bytes_sec),
+            ("write_bytes_sec", &mut self.limits.write_bytes_sec),
+            ("total_iops_sec", &mut self.limits.total_iops_sec),
+            ("read_iops_sec", &mut self.limits.read_iops_sec),
+            ("write_iops_sec", &mut self.limits.write_iops_sec),
+            ("total_bytes_sec_max", &mut self.bursts.total_bytes_sec_max),
+            ("read_bytes_sec_max", &mut self.bursts.read_bytes_sec_max),
+            ("write_bytes_sec_max", &mut self.bursts.write_bytes_sec_max),
+            ("total_iops_sec_max", &mut self.bursts.total_iops_sec_max),
+            ("read_iops_sec_max", &mut self.bursts.read_iops_sec_max),
+            ("write_iops_sec_max", &mut self.bursts.write_iops_sec_max),
+            ("size_iops_sec", &mut self.size_iops_sec),
+            ("total_bytes_sec_max_length", &mut self.burst_lengths.total_bytes_sec_max_length),
+            ("read_bytes_sec_max_length", &mut self.burst_lengths.read_bytes_sec_max_length),
+            ("write_bytes_sec_max_length", &mut self.burst_lengths.write_bytes_sec_max_length),
+            ("total_iops_sec_max_length", &mut self.burst_lengths.total_iops_sec_max_length),
+            ("read_iops_sec_max_length", &mut self.burst_lengths.read_iops_sec_max_length),
+            ("write_iops_sec_max_length", &mut self.burst_lengths.write_iops_sec_max_length),
+        ]
+    }
+
     /// Limits of which one includes the other: the names of the total and of the part.
     ///
     /// libvirt: `virDomainDiskDefValidate`.

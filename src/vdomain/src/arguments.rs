@@ -15,8 +15,8 @@ use crate::completion;
 
 pub(crate) use agent::{AgentCommand, Domtime, Guestinfo, SetUserPassword};
 pub(crate) use block::{
-    Blockcommit, Blockcopy, Blockjob, Blockpull, Blockresize, DiskOf, Domblkthreshold, Saying,
-    SnapshotCreateAs, Waiting,
+    Blkdeviotune, Blockcommit, Blockcopy, Blockjob, Blockpull, Blockresize, DiskOf,
+    Domblkthreshold, Saying, SnapshotCreateAs, Waiting,
 };
 pub(crate) use devices::{
     Affected, AttachDisk, AttachInterface, ChangeMedia, Changing, DetachDisk, DetachInterface,
@@ -117,6 +117,8 @@ pub(crate) enum Command {
     Blockresize(Blockresize),
     /// Have it said when a disk's image is filled beyond a point.
     Domblkthreshold(Domblkthreshold),
+    /// Print or set the limits of a disk.
+    Blkdeviotune(Box<Blkdeviotune>),
     /// Reset guests, as their reset button would.
     Reset(Several),
     /// Send guests a non-maskable interrupt.

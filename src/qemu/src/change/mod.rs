@@ -15,6 +15,7 @@ mod attach;
 pub mod block;
 mod detach;
 mod find;
+mod limits;
 mod list;
 mod update;
 
@@ -29,6 +30,7 @@ pub use attach::Attaching;
 pub use block::{Image, Job, JobKind, Rewired};
 pub use detach::{detach, without};
 pub use find::{NotFound, find};
+pub use limits::Limits;
 pub use list::{add, take};
 pub use update::{Updating, merged};
 

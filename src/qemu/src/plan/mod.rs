@@ -52,7 +52,7 @@ mod source;
 mod switch;
 mod tap;
 mod text;
-mod throttle;
+pub(crate) mod throttle;
 mod tpm;
 mod tune;
 mod vfio;

@@ -124,6 +124,12 @@ pub(super) fn limits(builder: &mut Builder<'_>, disk: &Disk, alias: &str) {
     }
 }
 
+/// What QEMU is told of a disk's own limits, none included; `None`: it cannot be limited.
+pub(crate) fn limit(disk: &Disk, alias: &str) -> Option<Value> {
+    let iotune = disk.iotune.clone().unwrap_or_default();
+    Some(arguments(&qom_name(disk, alias)?, &iotune))
+}
+
 fn arguments(id: &str, iotune: &Iotune) -> Value {
     let mut arguments = Map::new();
     arguments.insert("id".to_owned(), id.into());

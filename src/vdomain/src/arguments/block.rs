@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::One;
+use super::{Changing, One};
 
 /// A disk of a guest that runs.
 #[derive(Debug, Args)]
@@ -223,4 +223,73 @@ pub(crate) struct Domblkthreshold {
     pub(crate) threshold: String,
     #[command(flatten)]
     pub(crate) saying: Saying,
+}
+
+/// Limits of a disk. Without any, those that it has are printed. 0 takes a limit away.
+#[derive(Debug, Args)]
+pub(crate) struct Blkdeviotune {
+    #[command(flatten)]
+    pub(crate) disk: DiskOf,
+    /// Bytes a second, read and written.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) total_bytes_sec: Option<String>,
+    /// Bytes a second, read.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) read_bytes_sec: Option<String>,
+    /// Bytes a second, written.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) write_bytes_sec: Option<String>,
+    /// Requests a second, of both kinds.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) total_iops_sec: Option<u64>,
+    /// Requests a second that read.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) read_iops_sec: Option<u64>,
+    /// Requests a second that write.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) write_iops_sec: Option<u64>,
+    /// Bytes a second for a while, read and written.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) total_bytes_sec_max: Option<String>,
+    /// Bytes a second for a while, read.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) read_bytes_sec_max: Option<String>,
+    /// Bytes a second for a while, written.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) write_bytes_sec_max: Option<String>,
+    /// Requests a second for a while, of both kinds.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) total_iops_sec_max: Option<u64>,
+    /// Requests a second for a while that read.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) read_iops_sec_max: Option<u64>,
+    /// Requests a second for a while that write.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) write_iops_sec_max: Option<u64>,
+    /// How many bytes count as one request.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) size_iops_sec: Option<String>,
+    /// For how many seconds the burst of --total-bytes-sec-max is allowed.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) total_bytes_sec_max_length: Option<u64>,
+    /// For how many seconds the burst of --read-bytes-sec-max is allowed.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) read_bytes_sec_max_length: Option<u64>,
+    /// For how many seconds the burst of --write-bytes-sec-max is allowed.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) write_bytes_sec_max_length: Option<u64>,
+    /// For how many seconds the burst of --total-iops-sec-max is allowed.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) total_iops_sec_max_length: Option<u64>,
+    /// For how many seconds the burst of --read-iops-sec-max is allowed.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) read_iops_sec_max_length: Option<u64>,
+    /// For how many seconds the burst of --write-iops-sec-max is allowed.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) write_iops_sec_max_length: Option<u64>,
+    /// The group of disks that share the limits.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) group_name: Option<String>,
+    #[command(flatten)]
+    pub(crate) changing: Changing,
 }

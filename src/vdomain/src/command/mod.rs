@@ -94,6 +94,7 @@ pub(crate) fn run(
         Command::Blockjob(it) => block::blockjob(&it, environment, output),
         Command::Blockresize(it) => block::blockresize(&it, environment, output),
         Command::Domblkthreshold(it) => block::domblkthreshold(&it, environment, output),
+        Command::Blkdeviotune(it) => block::blkdeviotune(&it, environment, output),
         Command::Reset(several) => control::reset(&several, environment, output),
         Command::InjectNmi(several) => monitor::inject_nmi(&several, environment, output),
         Command::Event(arguments) => event::run(&arguments, false, environment, output),

@@ -1,6 +1,7 @@
 //! Work on the images of disks while their guest runs.
 
 mod jobs;
+mod limits;
 mod snapshot;
 
 use base::size::{self, Unit};
@@ -21,6 +22,7 @@ use crate::output::Output;
 use crate::running::Guest;
 
 pub(super) use jobs::{blockcommit, blockcopy, blockjob, blockpull};
+pub(super) use limits::blkdeviotune;
 pub(super) use snapshot::snapshot_create_as;
 
 /// Has a change of images decided on and carried out, and says so when it is.

@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::output::Output;
 
 /// A stored document as it will be. Nobody else changes definitions until it is written or dropped.
-pub(super) struct Stored {
+pub(in crate::command) struct Stored {
     name: Name,
     definitions: Definitions,
     document: String,
@@ -28,11 +28,7 @@ impl Stored {
         device: &mut Named,
         output: &mut Output,
     ) -> Result<Self, Failure> {
-        let definitions = Definitions::new(&subject.environment.directories.definitions);
-        let lock = definitions.lock()?;
-        let bytes = domains::stored(&subject.name, subject.environment)?;
-        let path = definitions.path(&subject.name).display().to_string();
-        let mut document = Document::from_bytes(&path, bytes)?.without_places()?;
+        let (definitions, lock, mut document) = Self::read(subject)?;
         let mode = match action {
             Action::Attach => {
                 change::add(&mut document.domain, device.devices.clone()).map_err(|kind| {
@@ -71,8 +67,32 @@ impl Stored {
         })
     }
 
+    /// Changes the document in memory as `edit` does.
+    pub(in crate::command) fn edit(
+        subject: &Subject<'_>,
+        edit: impl FnOnce(&mut conf::Domain) -> Result<(), Failure>,
+    ) -> Result<Self, Failure> {
+        let (definitions, lock, mut document) = Self::read(subject)?;
+        edit(&mut document.domain)?;
+        let completed =
+            document.complete(&subject.world, Mode::Reload, &subject.changing.reading)?;
+        let document = conf::print(&completed.domain);
+        Ok(Self { name: subject.name.clone(), definitions, document, _lock: lock })
+    }
+
+    /// What is stored, without its places; nobody else changes definitions as long as there is the
+    /// lock.
+    fn read(subject: &Subject<'_>) -> Result<(Definitions, Lock, Document), Failure> {
+        let definitions = Definitions::new(&subject.environment.directories.definitions);
+        let lock = definitions.lock()?;
+        let bytes = domains::stored(&subject.name, subject.environment)?;
+        let path = definitions.path(&subject.name).display().to_string();
+        let document = Document::from_bytes(&path, bytes)?.without_places()?;
+        Ok((definitions, lock, document))
+    }
+
     /// Stores it.
-    pub(super) fn write(self) -> Result<(), Failure> {
+    pub(in crate::command) fn write(self) -> Result<(), Failure> {
         self.definitions.write(&self.name, &self.document)?;
         Ok(())
     }

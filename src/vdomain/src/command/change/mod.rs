@@ -1,6 +1,6 @@
 //! Changing the devices of a domain: of the guest that runs, of the stored document, or of both.
 
-mod config;
+pub(super) mod config;
 pub(super) mod live;
 mod words;
 
@@ -180,7 +180,7 @@ impl<'a> Subject<'a> {
     /// Whether the guest and the stored document are changed.
     ///
     /// virsh: `cmdAttachDevice`.
-    fn affects(&self) -> Result<(bool, bool), Failure> {
+    pub(super) fn affects(&self) -> Result<(bool, bool), Failure> {
         let runs = self.environment.directories.run_of(&self.name)?.path().exists();
         let Affected { live, config, persistent, .. } = self.changing.affected;
         let said = live || config || persistent;
