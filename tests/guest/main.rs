@@ -24,6 +24,7 @@ mod lifecycle;
 mod live;
 mod networks;
 mod opens;
+mod policy;
 mod shares;
 mod supervisor;
 mod user;

@@ -240,4 +240,6 @@ impl Drop for Handle {
 }
 
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod tests;
