@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::common::{Home, run};
 use crate::disks::{image, overlay, write_mib};
 use crate::machine::{disk, document, home, stays};
-use crate::running::{Console, is_alive, parent, qemu};
+use crate::running::{Console, is_alive, qemu};
 use crate::supervisor::kill;
 
 /// How long a job may take, on a machine that does other things besides.
@@ -64,6 +64,23 @@ fn nodes(home: &Home, name: &str) -> usize {
 fn paused(home: &Home, name: &str, devices: &str) {
     home.define(&document(name, &stays("true"), devices));
     home.vdomain(&["start", "--paused", name]).done();
+}
+
+/// Kills whoever supervises a guest, which is its QEMU's parent only from the start: who holds the lock.
+fn kill_supervisor(home: &Home, name: &str) {
+    let lock = home.path("home/run").join(format!(".{name}.lock"));
+    let holds = |process: &Path| {
+        let descriptors = fs::read_dir(process.join("fd")).into_iter().flatten().flatten();
+        let mut targets = descriptors.filter_map(|fd| fs::read_link(fd.path()).ok());
+        let line = fs::read(process.join("cmdline")).unwrap_or_default();
+        line.windows(10).any(|word| word == b"\0supervise") && targets.any(|it| it == lock)
+    };
+    let processes = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+    let number = |process: PathBuf| process.file_name()?.to_str()?.parse().ok();
+    let found: Vec<u32> = processes.filter(|it| holds(it)).filter_map(number).collect();
+    assert_eq!(found.len(), 1, "one supervises '{name}'");
+    kill(found[0]);
+    until("dead", || !is_alive(found[0]));
 }
 
 /// Waits until something is so.
@@ -202,7 +219,7 @@ fn images_hold_their_data_when_the_power_goes_in_the_middle_of_a_job() {
         until("under way", || progress(&home, "power")["done"].as_u64() > Some(0));
 
         let qemu = qemu(&home, "power");
-        kill(parent(qemu));
+        kill_supervisor(&home, "power");
         kill(qemu);
         // A process that is killed keeps its locks until all of its threads are gone.
         until("sound", || !is_alive(qemu) && [&base, &middle, &top].iter().all(|it| is_sound(it)));
@@ -228,7 +245,6 @@ fn a_job_goes_on_without_a_supervisor_and_the_next_one_finishes_it() {
     (0..6).for_each(|at| write_mib(&top, "qcow2", at, b'a' + at as u8));
     paused(&home, "orphans", &disk(&top, "qcow2", "vda", ""));
     let before = nodes(&home, "orphans");
-    let qemu = qemu(&home, "orphans");
     let snapshot = ["snapshot-create-as", "orphans", "over", "--disk-only"];
 
     // It is found under way, goes on, and is ended by the next supervisor.
@@ -236,7 +252,7 @@ fn a_job_goes_on_without_a_supervisor_and_the_next_one_finishes_it() {
     let over = home.path("top.over");
     let arguments = ["blockpull", "orphans", "vda", "65536", "--bytes"];
     home.vdomain(&arguments).done();
-    kill(parent(qemu));
+    kill_supervisor(&home, "orphans");
     assert_eq!(progress(&home, "orphans")["kind"], "pull");
     let busy = home.vdomain(&["blockcommit", "orphans", "vda", "--active"]).fails(1);
     assert!(busy.contains("disk 'vda' has a block job: Block Pull"), "{busy}");
@@ -251,7 +267,7 @@ fn a_job_goes_on_without_a_supervisor_and_the_next_one_finishes_it() {
     let dest = copy.display().to_string();
     home.vdomain(&["blockcopy", "orphans", "vda", "--dest", &dest, "--wait"]).done();
     home.vdomain(&["blockjob", "orphans", "vda", "--pivot", "--async"]).done();
-    kill(parent(qemu));
+    kill_supervisor(&home, "orphans");
     until("gone over", || sources(&home, "orphans", &[]) == [copy.as_path()]);
     assert_eq!(sources(&home, "orphans", &["--inactive"]), [copy.as_path()]);
     home.vdomain(&["destroy", "orphans"]).done();
@@ -288,4 +304,54 @@ fn a_job_that_is_waited_for_ends_with_the_one_who_waits() {
     // A file that is there is nobody's to write over.
     let there = home.vdomain(&["blockcopy", "waiting", "vda", "--dest", &copy]).fails(1);
     assert!(there.contains("file exists"), "{there}");
+}
+
+#[test]
+fn a_supervisor_that_dies_in_the_middle_of_a_snapshot_is_followed_by_one_that_knows() {
+    let Some(home) = home() else { return };
+    let top = image(&home, "top.qcow2", "qcow2");
+    paused(&home, "middle", &disk(&top, "qcow2", "vda", ""));
+    let run = home.path("home/run/middle");
+    let files =
+        [run.join("inventory.json"), run.join("domain.xml"), home.path("home/domains/middle.xml")];
+    let before = files.each_ref().map(|file| fs::read(file).unwrap());
+    let snapshot = ["snapshot-create-as", "middle", "over", "--disk-only"];
+    let plan = home.vdomain(&[&snapshot[..], &["--print-plan", "--json"]].concat()).done().out;
+    let change: Value = serde_json::from_str(&plan).unwrap();
+    // What is written down before QEMU is told anything; the rest is as it was.
+    let dies = || {
+        kill_supervisor(&home, "middle");
+        for (file, content) in files.iter().zip(&before) {
+            fs::write(file, content).unwrap();
+        }
+        let mut record: Value = serde_json::from_slice(&before[0]).unwrap();
+        let steps = change["steps"].as_array().unwrap();
+        let undo = steps.iter().rev().filter_map(|step| step.get("undo")).cloned();
+        record["undo"] = undo.collect();
+        record["beginning"]["told"] = steps.clone().into();
+        record["beginning"]["begun"] = serde_json::json!({
+            "job": change["job"],
+            "definitions": home.path("home/domains"),
+            "outcome": "completed",
+        });
+        fs::write(&files[0], record.to_string()).unwrap();
+    };
+
+    // QEMU was told nothing yet: all is as before, and the snapshot can be made.
+    dies();
+    assert_eq!(sources(&home, "middle", &[]), [top.as_path()]);
+    assert_eq!(nodes(&home, "middle"), 2);
+    let over = home.path("top.over");
+    home.vdomain(&snapshot).done();
+    assert_eq!(sources(&home, "middle", &[]), [over.as_path(), &top]);
+
+    // QEMU had done all of it: the documents say so.
+    dies();
+    assert_eq!(home.vdomain(&["domstate", "middle"]).done().out, "paused\n");
+    assert_eq!(sources(&home, "middle", &[]), [over.as_path(), &top]);
+    assert_eq!(sources(&home, "middle", &["--inactive"]), [over.as_path(), &top]);
+    let commit = ["blockcommit", "middle", "vda", "--active", "--pivot"];
+    home.vdomain(&commit).done();
+    assert_eq!(sources(&home, "middle", &[]), [top.as_path()]);
+    assert_eq!(nodes(&home, "middle"), 2);
 }
