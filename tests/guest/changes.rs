@@ -209,3 +209,35 @@ fn a_medium_is_changed_and_a_guest_that_does_not_answer_is_waited_for() {
     console.types("poweroff -f");
     console.end();
 }
+
+#[test]
+fn a_balloon_takes_memory_and_gives_it_back() {
+    let Some(home) = home() else { return };
+    let os = stays("modprobe -a virtio_blk virtio_balloon");
+    home.define(&document("balloon", &os, ""));
+    let mut console = Console::start(&home, "balloon");
+    console.script();
+    let has = |size: &str| {
+        let line = format!("<currentMemory unit='KiB'>{size}</currentMemory>");
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        while !home.vdomain(&["dumpxml", "balloon"]).done().out.contains(&line) {
+            assert!(std::time::Instant::now() < deadline, "the guest never has {size} KiB");
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+    };
+
+    home.vdomain(&["setmem", "balloon", "200M"]).done();
+    has("204800");
+    console.types("awk '/MemTotal/ {print \"total \" ($2 < 205000)}' /proc/meminfo");
+    console.wait_for("total 1");
+    home.vdomain(&["setmem", "balloon", "262144", "--persistent"]).done();
+    has("262144");
+    let more = home.vdomain(&["setmem", "balloon", "1G"]).fails(1);
+    assert!(more.contains("at most 262144 KiB, not 1048576"), "{more}");
+    home.vdomain(&["setmaxmem", "balloon", "1G"]).fails(1);
+    home.vdomain(&["setmaxmem", "balloon", "1G", "--config"]).done();
+    let stored = home.vdomain(&["dumpxml", "balloon", "--inactive"]).done().out;
+    assert!(stored.contains("<memory unit='KiB'>1048576</memory>"), "{stored}");
+    console.types("poweroff -f");
+    console.end();
+}

@@ -4,6 +4,7 @@ mod agent;
 mod block;
 mod devices;
 mod domains;
+mod memory;
 mod running;
 
 use std::path::PathBuf;
@@ -28,6 +29,7 @@ pub(crate) use domains::{
     Wait,
 };
 
+pub(crate) use memory::{Setmem, UpdateMemoryDevice};
 pub(crate) use running::{
     AddressSource, Domblkinfo, Domblklist, Domblkstat, Domdisplay, Domifaddr, Domiflist, Domifstat,
     Domstats, EventArguments, MonitorCommand, Screenshot, SendKey,
@@ -119,6 +121,12 @@ pub(crate) enum Command {
     Domblkthreshold(Domblkthreshold),
     /// Print or set the limits of a disk.
     Blkdeviotune(Box<Blkdeviotune>),
+    /// Have the balloon of a guest leave it so much memory, or let it begin with that.
+    Setmem(Setmem),
+    /// Set the most memory that a guest can have, for the next start.
+    Setmaxmem(Setmem),
+    /// Ask a guest to let a virtio-mem device be larger or smaller.
+    UpdateMemoryDevice(UpdateMemoryDevice),
     /// Reset guests, as their reset button would.
     Reset(Several),
     /// Send guests a non-maskable interrupt.

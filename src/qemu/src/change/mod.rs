@@ -17,6 +17,7 @@ mod detach;
 mod find;
 mod limits;
 mod list;
+pub mod memory;
 mod update;
 
 use std::fmt::{self, Display};

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use qemu::Change;
-use qemu::change::Removal;
+use qemu::change::{Removal, memory};
 use qmp::Event;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -146,6 +146,7 @@ impl Changes {
                 | "DEVICE_UNPLUG_GUEST_ERROR"
                 | "MEM_UNPLUG_ERROR"
                 | "JOB_STATUS_CHANGE"
+                | "BALLOON_CHANGE"
         )
     }
 
@@ -156,6 +157,9 @@ impl Changes {
                 self.go_on(guest).await;
             }
             return;
+        }
+        if let Some(bytes) = event.data.get("actual").and_then(|actual| actual.as_u64()) {
+            return ballooned(bytes, guest);
         }
         let device = event.data.get("device").and_then(|device| device.as_str());
         let Some(device) = device else { return };
@@ -231,6 +235,15 @@ impl Changes {
             // What is not written down is found again by asking QEMU.
             let _ = record.write(&guest.resources.run);
         }
+    }
+}
+
+/// Notes in the live document how much memory the balloon leaves the guest.
+fn ballooned(bytes: u64, guest: &Guest) {
+    let path = guest.resources.run.document();
+    let document = std::fs::read_to_string(&path).ok();
+    if let Some(document) = document.and_then(|text| memory::ballooned(&text, bytes)) {
+        let _ = sys::file::atomic_write_until_crash(&path, document.as_bytes(), 0o600);
     }
 }
 

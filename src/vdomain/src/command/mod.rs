@@ -23,6 +23,7 @@ mod event;
 mod format;
 mod identity;
 mod list;
+mod memory;
 mod monitor;
 mod plan;
 mod qmp;
@@ -95,6 +96,9 @@ pub(crate) fn run(
         Command::Blockresize(it) => block::blockresize(&it, environment, output),
         Command::Domblkthreshold(it) => block::domblkthreshold(&it, environment, output),
         Command::Blkdeviotune(it) => block::blkdeviotune(&it, environment, output),
+        Command::Setmem(it) => memory::setmem(&it, environment, output),
+        Command::Setmaxmem(it) => memory::setmaxmem(&it, environment, output),
+        Command::UpdateMemoryDevice(it) => memory::update_memory_device(&it, environment, output),
         Command::Reset(several) => control::reset(&several, environment, output),
         Command::InjectNmi(several) => monitor::inject_nmi(&several, environment, output),
         Command::Event(arguments) => event::run(&arguments, false, environment, output),

@@ -63,7 +63,7 @@ fn decided(subject: &Subject<'_>, live: &Live, work: &Work) -> Result<Change, Fa
 }
 
 /// What is wrong, for a command that no document came with.
-fn refused(problems: Vec<Problem>) -> Failure {
+pub(super) fn refused(problems: Vec<Problem>) -> Failure {
     let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
     let failure = Failure::refused(messages.join("; "));
     match problems.into_iter().find_map(|problem| problem.help) {
@@ -90,7 +90,7 @@ fn named(disk: &DiskOf, environment: &Environment) -> Result<(Name, String), Fai
 /// A size as virsh takes it: a number, and right behind it perhaps a unit.
 ///
 /// virsh: `vshCommandOptScaledInt`.
-fn bytes(text: &str, default: Unit) -> Result<u64, Failure> {
+pub(super) fn bytes(text: &str, default: Unit) -> Result<u64, Failure> {
     let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let text_with_blank = format!("{number} {unit}");

@@ -1,0 +1,177 @@
+//! How much memory a guest has that runs: what its balloon leaves it, and what virtio-mem gives it.
+
+use conf::Domain;
+use conf::device::DeviceKind;
+use conf::device::memballoon::MemballoonModel;
+use conf::device::memory_device::{MemoryModel, VirtioMem};
+use conf::memory::Kibibytes;
+use serde_json::{Value, json};
+use xml::{Origin, Part, Problem, Source};
+
+use super::{Change, Step};
+use crate::alias::{self, Aliases};
+use crate::capabilities::Capabilities;
+use crate::complete::{Mode, complete};
+use crate::host::Host;
+use crate::plan::Inventory;
+
+/// What is done to have the balloon of a guest leave it so much memory. The live document changes when
+/// the guest has done that.
+///
+/// libvirt: `qemuDomainSetMemoryFlags`.
+///
+/// # Errors
+/// Why it cannot be done.
+pub fn balloon(
+    live: &Domain,
+    inventory: &Inventory,
+    size: Kibibytes,
+) -> Result<Change, Vec<Problem>> {
+    check(live, size)?;
+    let model = live.devices.memballoon.as_ref().map(|balloon| balloon.model);
+    if matches!(model, None | Some(MemballoonModel::None)) {
+        let problem = refusal("the guest has no balloon, by which its memory could change");
+        return Err(vec![problem.help("add <memballoon model='virtio'/> to the stored document")]);
+    }
+    let purpose = "memory of the guest".to_owned();
+    let step = Step::with_undo(("balloon", json!({"value": size.bytes()})), None, &purpose);
+    Ok(Change {
+        revision: inventory.revision,
+        document: conf::print(&alias::of_running(live)),
+        steps: vec![step],
+        purpose,
+        ..Change::default()
+    })
+}
+
+/// A stored document in which the guest begins with so much memory.
+///
+/// # Errors
+/// It can have no more than it says.
+pub fn with_current(domain: &Domain, size: Kibibytes) -> Result<Domain, Vec<Problem>> {
+    check(domain, size)?;
+    Ok(Domain { current_memory: Some(size), ..domain.clone() })
+}
+
+/// A stored document in which the guest has at most so much memory.
+///
+/// libvirt: `qemuDomainSetMemoryFlags` with `VIR_DOMAIN_MEM_MAXIMUM`.
+///
+/// # Errors
+/// Its memory is that of its nodes.
+pub fn with_maximum(domain: &Domain, size: Kibibytes) -> Result<Domain, Vec<Problem>> {
+    let mut domain = domain.clone();
+    if domain.cpu.as_ref().is_some_and(|cpu| cpu.numa.is_some()) {
+        let message = "the memory of a guest with NUMA nodes is that of its nodes";
+        return Err(vec![refusal(message).help("change <numa>, with `vdomain edit`")]);
+    }
+    if let Some(memory) = &mut domain.memory {
+        memory.size = size;
+    }
+    domain.current_memory = domain.current_memory.filter(|current| current.0 < size.0);
+    Ok(domain)
+}
+
+/// The text of a live document in which the balloon leaves the guest so many bytes; `None` if that is
+/// no document.
+pub fn ballooned(document: &str, bytes: u64) -> Option<String> {
+    let source = Source::new("live document", document).without_places();
+    let (mut domain, _) = conf::parse_live(&source).ok()?;
+    domain.current_memory = Some(Kibibytes(bytes / 1024));
+    Some(conf::print(&domain))
+}
+
+fn check(domain: &Domain, size: Kibibytes) -> Result<(), Vec<Problem>> {
+    let most = domain.memory.as_ref().map_or(Kibibytes(0), |memory| memory.size);
+    if size.0 > most.0 {
+        let message = format!("the guest can have at most {} KiB, not {}", most.0, size.0);
+        return Err(vec![refusal(message).help("`vdomain setmaxmem --config` changes that")]);
+    }
+    Ok(())
+}
+
+/// Which virtio-mem device is meant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Requested {
+    /// Its alias, as the document gives it or QEMU knows it. Absent: the only one there is.
+    pub alias: Option<String>,
+    /// The guest's NUMA node that it belongs to. Absent: any.
+    pub node: Option<u32>,
+    /// How large the guest is asked to let it be.
+    pub size: Kibibytes,
+}
+
+impl Requested {
+    /// A document in which the device is asked for that, and its place.
+    ///
+    /// libvirt: `virshGetUpdatedMemoryXML`.
+    ///
+    /// # Errors
+    /// There is none like it, or several.
+    pub fn set(&self, domain: &Domain) -> Result<(Domain, usize), Vec<Problem>> {
+        let mut domain = domain.clone();
+        let aliases = Aliases::assign(&domain);
+        let is_it = |pos: usize, memory: &VirtioMem| {
+            let alias = aliases.get(DeviceKind::MemoryDevice, pos);
+            self.alias.as_deref().is_none_or(|wanted| wanted == alias)
+                && self.node.is_none_or(|node| memory.target.node == Some(node))
+        };
+        let memories = domain.devices.memories.iter_mut().enumerate();
+        let mut found: Vec<(usize, &mut VirtioMem)> = memories
+            .filter_map(|(pos, memory)| match &mut memory.model {
+                MemoryModel::VirtioMem(model) if is_it(pos, model) => Some((pos, model)),
+                _ => None,
+            })
+            .collect();
+        match found.as_mut_slice() {
+            [(pos, memory)] => {
+                let pos = *pos;
+                memory.target.requested = self.size;
+                Ok((domain, pos))
+            }
+            [] => Err(vec![refusal("the guest has no such virtio-mem device")]),
+            _ => {
+                let problem = refusal("the guest has several virtio-mem devices like that");
+                Err(vec![problem.help("say which by --alias")])
+            }
+        }
+    }
+
+    /// What is done to ask the guest for that.
+    ///
+    /// libvirt: `qemuDomainChangeMemoryLiveValidateChange`, `qemuDomainChangeMemoryRequestedSize`.
+    ///
+    /// # Errors
+    /// Why it cannot be done.
+    pub fn change(
+        &self,
+        live: &Domain,
+        inventory: &Inventory,
+        capabilities: &Capabilities,
+        host: &Host,
+    ) -> Result<Change, Vec<Problem>> {
+        let (domain, pos) = self.set(live)?;
+        let domain = complete(domain, capabilities, host, Mode::Reload)?.domain;
+        let alias = Aliases::assign(live).get(DeviceKind::MemoryDevice, pos).to_owned();
+        let set = |domain: &Domain| -> (&str, Value) {
+            let size = match &domain.devices.memories[pos].model {
+                MemoryModel::VirtioMem(memory) => memory.target.requested.bytes(),
+                _ => 0,
+            };
+            let path = format!("/machine/peripheral/{alias}");
+            ("qom-set", json!({"path": path, "property": "requested-size", "value": size}))
+        };
+        let purpose = format!("size of memory {alias}");
+        Ok(Change {
+            revision: inventory.revision,
+            steps: vec![Step::with_undo(set(&domain), Some(set(live)), &purpose)],
+            document: conf::print(&alias::of_running(&domain)),
+            purpose,
+            ..Change::default()
+        })
+    }
+}
+
+fn refusal(message: impl Into<String>) -> Problem {
+    Problem::error(Origin::None, Part::Name, message)
+}
