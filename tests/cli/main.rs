@@ -14,6 +14,7 @@ mod documents;
 mod editing;
 mod elsewhere;
 mod hostile;
+mod limits;
 mod names;
 mod queries;
 mod readme;

@@ -6,6 +6,7 @@
 
 pub mod answers;
 pub mod capabilities;
+pub mod control_group;
 pub mod copies;
 pub mod facts;
 pub mod helper;

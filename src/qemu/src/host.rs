@@ -61,6 +61,8 @@ pub struct Host {
     /// What the processor is to guests of each type (`kvm`, `qemu`) with `mode='host-model'`. Absent:
     /// the model that comes nearest to what QEMU has.
     pub processors: BTreeMap<String, HostCpu>,
+    /// Why guests cannot be limited. Absent: the kernel has control groups of version 2.
+    pub no_control_groups: Option<String>,
     /// The first render node of a graphics card, such as `/dev/dri/renderD128`.
     pub render_node: Option<String>,
     /// Where the sockets of helper programs lie, by the program's name, for a host that gives them

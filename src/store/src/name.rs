@@ -41,16 +41,9 @@ impl Name {
 
     /// The name as a part of the name of a unit of systemd.
     ///
-    /// Source: `systemd.unit(5)`, "String escaping for inclusion in unit names". A name of ours has no
-    /// `/` and does not begin with `.`.
+    /// A name of ours has no `/` and does not begin with `.`.
     pub fn in_unit(&self) -> String {
-        let letter = |byte: u8| match byte {
-            b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b':' | b'_' | b'.' => {
-                char::from(byte).to_string()
-            }
-            other => format!("\\x{other:02x}"),
-        };
-        self.0.bytes().map(letter).collect()
+        sys::service::in_unit(&self.0)
     }
 }
 

@@ -74,7 +74,9 @@ pub async fn adopt(run: RunDirectory) -> Result<Option<Guest>, LaunchError> {
     };
     if let Some(units) = guest.status.units.clone() {
         let run = guest.resources.run.clone();
-        guest.registration.keep(units, run, guest.processes());
+        // What has a control group is where it belongs.
+        let processes = guest.resources.group.is_none().then(|| guest.processes());
+        guest.registration.keep(units, run, processes.unwrap_or_default());
     }
     Ok(Some(guest))
 }

@@ -48,6 +48,11 @@ impl Registration {
         let is_of_system = guest.status.units.as_ref().is_some_and(|units| units.user.is_none());
         let has_unit = is_of_system && self.units.get().is_some_and(|said| said == KEPT);
         let outcome = Arc::clone(&self.machined);
+        if guest.resources.group.is_some() && !has_unit {
+            // A unit of machined's would take QEMU out of the control group that limits it.
+            let _ = outcome.set("it is limited by a control group of its own".to_owned());
+            return;
+        }
         runtime::spawn(async move {
             let registered = machined::register(&socket, call, has_unit).await;
             // It is set nowhere else.

@@ -27,6 +27,9 @@ pub struct Request {
     /// How systemd is asked for units of its own, if it is to have them.
     #[serde(default)]
     pub units: Option<Units>,
+    /// How systemd is asked for the scope of a guest that is limited.
+    #[serde(default)]
+    pub systemd: Option<Units>,
     /// What to do.
     pub plan: Plan,
     /// The document it is started from.

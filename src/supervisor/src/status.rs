@@ -44,6 +44,9 @@ pub struct Status {
     /// PCI devices that were taken from the host for it.
     #[serde(default)]
     pub taken: Vec<Taken>,
+    /// The directory of its control group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<PathBuf>,
 }
 
 impl Status {

@@ -50,8 +50,7 @@ impl Units {
         let scope = scope(run);
         let of_machined = format!("machine-{}.scope", run.name().in_unit());
         if guest.iter().any(|process| !is_in(*process, &[&scope, &of_machined])) {
-            let description = format!("Guest {} of vdomain", run.name());
-            self.start_scope(run, &scope, &description, guest, &[]).await?;
+            self.start_scope(run, &scope, &of_guest(run), guest, &[]).await?;
         }
         let (scope, service) = (supervisor(run, "scope"), supervisor(run, "service"));
         let this = std::process::id();
@@ -61,6 +60,21 @@ impl Units {
         let description = format!("Supervisor of guest {} of vdomain", run.name());
         let another = self.another(run, &service, &description);
         self.start_scope(run, &scope, &description, &[this], &another).await
+    }
+
+    /// Puts this process into the scope of its guest, which is ours to divide, before anything of the guest
+    /// is started; the name of the scope.
+    ///
+    /// # Errors
+    /// What busctl said.
+    ///
+    /// # Cancel safety
+    /// Dropped while waiting, systemd may do it all the same.
+    pub(crate) async fn divide(&self, run: &RunDirectory, slice: &str) -> Result<String, String> {
+        let scope = scope(run);
+        let further = words(&["Delegate", "b", "true", "Slice", "s", slice]);
+        self.transient(run, &scope, &of_guest(run), &[std::process::id()], &further, &[]).await?;
+        Ok(scope)
     }
 
     /// Puts further processes of a guest beside its QEMU.
@@ -85,14 +99,28 @@ impl Units {
         processes: &[u32],
         another: &[String],
     ) -> Result<(), String> {
+        self.transient(run, name, description, processes, &[], another).await
+    }
+
+    /// The same with two further properties.
+    async fn transient(
+        &self,
+        run: &RunDirectory,
+        name: &str,
+        description: &str,
+        processes: &[u32],
+        further: &[String],
+        another: &[String],
+    ) -> Result<(), String> {
         let mut arguments = words(&["StartTransientUnit", "ssa(sv)a(sa(sv))", name, "fail"]);
-        let properties = 4 + usize::from(!another.is_empty());
+        let properties = 4 + further.len() / 3 + usize::from(!another.is_empty());
         arguments.extend([properties.to_string(), "PIDs".to_owned(), "au".to_owned()]);
         arguments.extend(numbers(processes));
         arguments.extend(words(&["Description", "s", description]));
         arguments.extend(words(&["CollectMode", "s", "inactive-or-failed"]));
         // When the host shuts down, a guest that was started with it is asked to shut down before.
         arguments.extend(words(&["Before", "as", "1", &Autostart::unit_of(run.name())]));
+        arguments.extend_from_slice(further);
         match another.first() {
             None => arguments.push("0".to_owned()),
             Some(service) => {
@@ -169,10 +197,15 @@ fn supervisor(run: &RunDirectory, kind: &str) -> String {
     format!("vdomain-supervisor-{}.{kind}", run.name().in_unit())
 }
 
+/// What is said of that unit.
+fn of_guest(run: &RunDirectory) -> String {
+    format!("Guest {} of vdomain", run.name())
+}
+
 /// Whether a process is in one of these units.
 fn is_in(process: u32, units: &[&str]) -> bool {
     let groups = fs::read_to_string(format!("/proc/{process}/cgroup")).unwrap_or_default();
-    let mut names = groups.lines().filter_map(|line| line.rsplit('/').next());
+    let mut names = groups.split(['/', '\n']);
     names.any(|name| units.contains(&name))
 }
 

@@ -37,6 +37,26 @@ pub fn atomic_write_until_crash(path: &Path, bytes: &[u8], mode: u32) -> io::Res
         .map_err(|error| context(error, format_args!("cannot write '{}'", path.display())))
 }
 
+/// Whether systemd has left a control group to whoever runs in it.
+///
+/// systemd: `cg_set_xattr_graceful` marks it with one of two attributes.
+pub fn is_delegated(group: &Path) -> bool {
+    ["trusted.delegate", "user.delegate"].iter().any(|name| {
+        let mut value = [0; 8];
+        rustix::fs::getxattr(group, *name, &mut value).is_ok_and(|size| value[..size] == *b"1")
+    })
+}
+
+/// The first part of a device's number, `st_rdev` of `stat(2)`.
+pub fn major(device: u64) -> u32 {
+    rustix::fs::major(device)
+}
+
+/// The second part of a device's number.
+pub fn minor(device: u64) -> u32 {
+    rustix::fs::minor(device)
+}
+
 fn replace(
     path: &Path,
     bytes: &[u8],

@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, WaitOptions};
+use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, WaitOptions, getrlimit, setrlimit};
+use rustix::thread::CapabilitySet;
 
 pub use memory::forget_code;
 pub use program::{Beginning, Program};
@@ -280,6 +281,23 @@ pub fn private_files() {
 /// everybody. May be called between fork and exec.
 pub fn shared_files() {
     rustix::process::umask(rustix::fs::Mode::WOTH);
+}
+
+/// The most memory that this process can lock, in bytes, with a higher limit than it has if it may have
+/// one. Absent: all there is.
+pub fn lockable() -> Option<u64> {
+    let beyond = CapabilitySet::IPC_LOCK | CapabilitySet::SYS_RESOURCE;
+    match rustix::thread::capabilities(None) {
+        Ok(capabilities) if capabilities.effective.intersects(beyond) => None,
+        _ => getrlimit(Resource::Memlock).maximum,
+    }
+}
+
+/// Lets this process lock so much memory, in bytes; all there is if none is said. May be called between
+/// fork and exec, after [`lockable`] has said that it can.
+pub fn may_lock(bytes: Option<u64>) {
+    // Whom no limit holds back may be unable to change it.
+    let _ = setrlimit(Resource::Memlock, Rlimit { current: bytes, maximum: bytes });
 }
 
 /// How much of the host's memory a process takes, in bytes.

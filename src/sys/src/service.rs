@@ -4,6 +4,20 @@ use std::io;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
+/// A text as a part of the name of a unit of systemd; what a `/` or a `.` at the beginning means there is
+/// the caller's to see to.
+///
+/// Source: `systemd.unit(5)`, "String escaping for inclusion in unit names".
+pub fn in_unit(text: &str) -> String {
+    let letter = |byte: u8| match byte {
+        b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b':' | b'_' | b'.' => {
+            char::from(byte).to_string()
+        }
+        other => format!("\\x{other:02x}"),
+    };
+    text.bytes().map(letter).collect()
+}
+
 /// Tells a service manager something, such as `READY=1`. `address` is what it has put into
 /// `NOTIFY_SOCKET`: a path, or a name that begins with `@`.
 ///

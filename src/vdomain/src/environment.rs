@@ -20,6 +20,8 @@ pub(crate) struct Environment {
     pub(crate) machined: Option<PathBuf>,
     /// How systemd is asked for units of their own for guests, if they are to have them.
     pub(crate) units: Option<Units>,
+    /// How systemd is asked for the scope of a guest that is limited.
+    pub(crate) systemd: Option<Units>,
     /// All variables that are text.
     pub(crate) variables: BTreeMap<String, String>,
 }
@@ -34,7 +36,8 @@ impl Environment {
         let directories = directories(&variables, privileged)?;
         let machined = machined(&variables, privileged).filter(|socket| socket.exists());
         let units = units(&variables, privileged, Path::exists);
-        Ok(Self { directories, privileged, machined, units, variables })
+        let systemd = systemd(&variables, privileged, Path::exists);
+        Ok(Self { directories, privileged, machined, units, systemd, variables })
     }
 
     /// What looking at this machine starts from.
@@ -65,18 +68,31 @@ fn machined(variables: &BTreeMap<String, String>, privileged: bool) -> Option<Pa
 /// Where systemd says which users' managers run without a session.
 pub(crate) const LINGER: &str = "/var/lib/systemd/linger";
 
-/// How systemd is asked for units: the system's manager by root, a user's by the user. A manager that
-/// ends with the user's last session would take guests with it, so there it must be wanted.
+/// How systemd is asked for units, if guests are to have them. A manager that ends with the user's last
+/// session would take guests with it, so there it must be wanted.
 fn units(
     variables: &BTreeMap<String, String>,
     privileged: bool,
     exists: impl Fn(&Path) -> bool,
 ) -> Option<Units> {
-    let wanted = match variables.get("VDOMAIN_UNITS").map(String::as_str) {
-        Some("off") => return None,
-        wanted => wanted == Some("on"),
-    };
+    let wanted = variables.get("VDOMAIN_UNITS").is_some_and(|wanted| wanted == "on");
     if variables.contains_key("VDOMAIN_HOME") && !wanted {
+        return None;
+    }
+    let stays = || Some(exists(&Path::new(LINGER).join(variables.get("USER")?)));
+    match privileged || wanted || stays()? {
+        true => systemd(variables, privileged, &exists),
+        false => None,
+    }
+}
+
+/// How systemd is asked: the system's manager by root, a user's by the user.
+fn systemd(
+    variables: &BTreeMap<String, String>,
+    privileged: bool,
+    exists: impl Fn(&Path) -> bool,
+) -> Option<Units> {
+    if variables.get("VDOMAIN_UNITS").is_some_and(|wanted| wanted == "off") {
         return None;
     }
     let user = match privileged {
@@ -84,8 +100,7 @@ fn units(
         false => Some(PathBuf::from(variables.get("XDG_RUNTIME_DIR")?)),
     };
     let manager = user.as_deref().unwrap_or(Path::new("/run")).join("systemd/private");
-    let stays = || Some(exists(&Path::new(LINGER).join(variables.get("USER")?)));
-    if !exists(&manager) || !(privileged || wanted || stays()?) {
+    if !exists(&manager) {
         return None;
     }
     let mut places = env::split_paths(variables.get("PATH")?);

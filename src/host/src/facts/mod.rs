@@ -93,6 +93,7 @@ pub fn facts(given: &Given) -> Host {
         numa_nodes: numa_nodes(),
         networks: network::networks(config.as_deref(), given.privileged),
         dmi: dmi(),
+        no_control_groups: crate::control_group::missing(),
         render_node: render_node(),
         pools: pools::pools(config.as_deref(), given.privileged),
         secrets: secrets(given, config.as_deref()),

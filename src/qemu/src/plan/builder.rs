@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use xml::{Origin, Part as ElementPart, Problem, Severity};
 
 use super::chardev::Chardev;
+use super::control_group::{ControlGroup, LockedMemory};
 use super::device::Device;
 use super::secret::{PlannedSecret, SecretOrigin};
 use super::writer::{Way, Writer};
@@ -56,6 +57,10 @@ pub(crate) struct Builder<'a> {
     pub(super) processors: Vec<AddedProcessor>,
     /// Threads that have a place of their own.
     pub(super) threads: Vec<ThreadPlacement>,
+    /// The limits that the kernel puts the guest under.
+    pub(super) control_group: Option<ControlGroup>,
+    /// How much memory QEMU may lock.
+    pub(super) locked_memory: Option<LockedMemory>,
     /// The moment that the guest's clock starts at.
     pub(super) start_time: Option<StartTime>,
     /// Why the plan cannot be made.
@@ -142,6 +147,8 @@ impl<'a> Builder<'a> {
             start_time: None,
             processors: Vec::new(),
             threads: Vec::new(),
+            control_group: None,
+            locked_memory: None,
             problems: Vec::new(),
             warnings: Vec::new(),
             parts: Vec::new(),
@@ -600,6 +607,8 @@ impl<'a> Builder<'a> {
             start_time: self.start_time,
             processors: self.processors,
             threads: self.threads,
+            control_group: self.control_group,
+            locked_memory: self.locked_memory,
             warnings: self.warnings,
         })
     }

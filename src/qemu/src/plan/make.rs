@@ -8,10 +8,11 @@ use xml::Problem;
 
 use super::builder::Wanted;
 use super::{
-    Builder, Inventory, Plan, audio, boot, clock, controller, cpu, crypto, disk, filesystem,
-    firmware, graphics, guest, hostdev, input, interface, iommu, iothread, launch_security, lease,
-    machine, memballoon, memory, memory_device, namespace, numa, ports, pstore, redirdev, rng,
-    shmem, smbios, sound, source, throttle, tpm, tune, video, vsock, watchdog,
+    Builder, Inventory, Plan, audio, boot, clock, control_group, controller, cpu, crypto, disk,
+    filesystem, firmware, graphics, guest, hostdev, input, interface, iommu, iothread,
+    launch_security, lease, machine, memballoon, memory, memory_device, namespace, numa, ports,
+    pstore, redirdev, rng, shmem, smbios, sound, source, throttle, tpm, tune, video, vsock,
+    watchdog,
 };
 use crate::answers::{Answers, Question};
 use crate::capabilities::Capabilities;
@@ -110,7 +111,9 @@ fn machine_itself(builder: &mut Builder<'_>) {
     cpu::count(builder);
     tune::processors(builder);
     tune::threads(builder);
-    tune::limits(builder);
+    tune::without_effect(builder);
+    control_group::limits(builder);
+    builder.locked_memory = control_group::locked_memory(builder);
     iothread::iothreads(builder);
     throttle::groups(builder);
     numa::numa(builder);

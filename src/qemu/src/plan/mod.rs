@@ -11,6 +11,7 @@ mod builder;
 mod chain;
 mod chardev;
 mod clock;
+mod control_group;
 mod controller;
 mod cpu;
 mod crypto;
@@ -70,6 +71,7 @@ use serde_json::Value;
 use xml::{Origin, Problem};
 
 pub(crate) use builder::{Builder, Wanted};
+pub use control_group::{ControlGroup, GroupSetting, LockedMemory};
 pub(crate) use hotplug::why_it_stays;
 pub(crate) use image::{NewImage, OpenImage, add, images, lend, questions as image_questions};
 pub use inventory::{Inventory, undo};
@@ -122,6 +124,12 @@ pub struct Plan {
     /// Threads of QEMU that have a place of their own on the host.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub threads: Vec<ThreadPlacement>,
+    /// The limits that the kernel puts the guest under.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control_group: Option<ControlGroup>,
+    /// How much memory QEMU may lock. Absent: as much as whoever starts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locked_memory: Option<LockedMemory>,
     /// What is to be said about the document in view of this host.
     #[serde(skip)]
     pub warnings: Vec<Problem>,
@@ -589,10 +597,16 @@ impl Plan {
         let secrets = self.secrets.iter_mut().map(|it| (&mut it.at, it.origin));
         let processors = self.processors.iter_mut().map(|it| (&mut it.at, it.origin));
         let threads = self.threads.iter_mut().map(|it| (&mut it.at, it.origin));
+        let group = self.control_group.iter_mut().map(|it| (&mut it.at, it.origin));
         let commands = self.qmp.iter_mut().map(|it| (&mut it.at, it.origin));
         let first = fds.chain(handovers).chain(helpers).chain(copies).chain(functions);
-        for (at, origin) in first.chain(secrets).chain(processors).chain(threads).chain(commands) {
+        let then = secrets.chain(processors).chain(threads).chain(group).chain(commands);
+        for (at, origin) in first.chain(then) {
             *at = place(origin);
+        }
+        let settings = self.control_group.iter_mut().flat_map(|group| &mut group.settings);
+        for setting in settings {
+            setting.at = place(setting.origin);
         }
     }
 }

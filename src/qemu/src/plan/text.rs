@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display};
 
-use super::{Access, Fd, Open, Plan, SecretOrigin};
+use super::{Access, Fd, Open, Plan, SecretOrigin, Thread};
 
 impl Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -40,6 +40,17 @@ impl Display for Plan {
                 write!(f, "  + {name}")?;
             }
             writeln!(f)?;
+        }
+        for setting in self.control_group.iter().flat_map(|group| &group.settings) {
+            write!(f, "limit   ")?;
+            match setting.thread {
+                Some(Thread::Emulator) => write!(f, "emulator ")?,
+                Some(Thread::Vcpu { number }) => write!(f, "vcpu{number} ")?,
+                Some(Thread::Iothread { number }) => write!(f, "iothread{number} ")?,
+                None => {}
+            }
+            let device = setting.device.iter().map(|path| format!("{path} ")).collect::<String>();
+            writeln!(f, "{} {device}{}", setting.file, setting.value)?;
         }
         for by_path in &self.by_path {
             writeln!(f, "by path {}: {}", by_path.path, by_path.reason)?;

@@ -89,39 +89,27 @@ fn place(
     });
 }
 
-/// Says what nobody cares for: the limits of control groups, which are left alone, and what is of
-/// other machines or of libvirt's own.
+/// Says what nobody cares for: what other programs of the host do better, and what is of other
+/// machines or of libvirt's own.
 ///
-/// libvirt: `qemuSetupCgroup`, `qemuProcessEnablePerf`.
-pub(super) fn limits(builder: &mut Builder<'_>) {
+/// libvirt: `qemuProcessResctrlCreate`, `qemuProcessEnablePerf`.
+pub(super) fn without_effect(builder: &mut Builder<'_>) {
     let domain = builder.domain;
     let tune = domain.cputune.as_ref();
-    let has_quota = tune.is_some_and(|tune| {
-        tune.shares.is_some()
-            || tune.period.is_some()
-            || tune.quota.is_some()
-            || tune.global_period.is_some()
-            || tune.global_quota.is_some()
-            || tune.emulator_period.is_some()
-            || tune.emulator_quota.is_some()
-            || tune.iothread_period.is_some()
-            || tune.iothread_quota.is_some()
-    });
     let has_resctrl =
         tune.is_some_and(|tune| !tune.cache_tunes.is_empty() || !tune.memory_tunes.is_empty());
     let tune = tune.map(|tune| tune.origin);
-    let groups =
-        ("control groups are left alone", "limit the unit or scope that the guest runs in");
+    let caches =
+        ("the caches of the host are left alone", "use /sys/fs/resctrl with QEMU's threads");
+    let traffic = ("its traffic is not told from that of others", "leave <fibrechannel> out");
     let events = ("nobody counts events", "use perf(1) with the guest's process");
     let containers = ("only containers have it", "leave it out");
     let s390 = ("only guests of s390 have it", "leave it out");
+    let fibre_channel = domain.resource.as_ref().filter(|it| it.fibre_channel.is_some());
     let counts = domain.perf.as_ref().filter(|perf| perf.counts_anything());
     let without_effect = [
-        ("<cputune> shares, periods and quotas", tune.filter(|_| has_quota), groups),
-        ("<cachetune> and <memorytune>", tune.filter(|_| has_resctrl), groups),
-        ("<memtune>", domain.memtune.as_ref().map(|memtune| memtune.origin), groups),
-        ("<blkiotune>", domain.blkiotune.as_ref().map(|blkiotune| blkiotune.origin), groups),
-        ("<resource>", domain.resource.as_ref().map(|resource| resource.origin), groups),
+        ("<cachetune> and <memorytune>", tune.filter(|_| has_resctrl), caches),
+        ("<fibrechannel>", fibre_channel.map(|resource| resource.origin), traffic),
         ("<perf>", counts.map(|perf| perf.origin), events),
         ("<idmap>", domain.idmap.as_ref().map(|idmap| idmap.origin), containers),
         ("<keywrap>", domain.keywrap.as_ref().map(|keywrap| keywrap.origin), s390),

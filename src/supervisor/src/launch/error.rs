@@ -2,6 +2,7 @@
 
 use std::io;
 
+use host::control_group::GroupError;
 use host::helper::{HelperError, last_lines};
 use host::opening::OpenError;
 
@@ -16,6 +17,15 @@ pub enum LaunchError {
     /// A helper process could not be started.
     #[error(transparent)]
     Helper(#[from] HelperError),
+    /// The kernel could not be told a limit.
+    #[error(transparent)]
+    Group(#[from] GroupError),
+    /// QEMU may not lock as much memory as the guest is to have locked.
+    #[error(
+        "the guest's memory cannot be locked: this user may lock {0} bytes; raise LimitMEMLOCK= of \
+         systemd's unit or 'memlock' in /etc/security/limits.conf, or leave out <locked/>"
+    )]
+    Locked(u64),
     /// QEMU could not be started.
     #[error("cannot start QEMU: {}", sys::reason(.0))]
     Spawn(io::Error),

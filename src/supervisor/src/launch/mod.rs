@@ -8,16 +8,18 @@ mod threads;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use host::control_group::{self, Group, Parent};
 use host::helper::HelperError;
 use host::late::{LateValues, named};
 use host::opening::{self, Place};
 use host::{copies, helper, opening::Opened, vfio};
-use qemu::plan::{Command, Fd, Helper, Inventory, Open};
+use qemu::plan::{Command, Fd, Helper, Inventory, LockedMemory, Open};
 use qmp::{Client, Events};
 use serde_json::Value;
 use store::RunDirectory;
@@ -50,6 +52,8 @@ pub enum Step {
     Directory,
     /// The control socket is made.
     Control,
+    /// The control group is made.
+    Group,
     /// The helper processes are started.
     Helpers,
     /// Everything the plan names is opened.
@@ -73,6 +77,7 @@ impl Step {
     pub const ALL: &[Self] = &[
         Self::Directory,
         Self::Control,
+        Self::Group,
         Self::Helpers,
         Self::Open,
         Self::Spawn,
@@ -171,13 +176,15 @@ struct Launch<'a> {
     /// What puts the processes into units of their own.
     keeping: Option<JoinHandle<()>>,
     late: LateValues,
+    group: Option<Group>,
 }
 
 type Launched = (Client, Events, Control, Status, (GuestState, Reason));
 
 impl<'a> Launch<'a> {
     fn new(request: Request, resources: &'a mut Resources, registration: &'a Registration) -> Self {
-        Self { request, resources, registration, keeping: None, late: LateValues::default() }
+        let late = LateValues::default();
+        Self { request, resources, registration, keeping: None, late, group: None }
     }
 
     async fn carry_out(&mut self, faults: &dyn Faults) -> Result<Launched, LaunchError> {
@@ -185,11 +192,13 @@ impl<'a> Launch<'a> {
         faults.after(Step::Directory)?;
         let control = Control::listen(&self.resources.run)?;
         faults.after(Step::Control)?;
-        self.start_helpers()?;
+        self.make_group().await?;
+        faults.after(Step::Group)?;
+        self.inside_group(Self::start_helpers)??;
         faults.after(Step::Helpers)?;
         let mut opened = self.open()?;
         faults.after(Step::Open)?;
-        self.spawn(&mut opened)?;
+        self.inside_group(|launch| launch.spawn(&mut opened))??;
         faults.after(Step::Spawn)?;
         self.begin_units();
         // Written while QEMU comes up, though it is not true before the last answer.
@@ -208,7 +217,9 @@ impl<'a> Launch<'a> {
         let answers = sent?;
         if let Some(qemu) = &self.resources.qemu {
             let number = qemu.process().identity()?.pid;
-            threads::place(&client, number, &self.request.plan.threads).await?;
+            let plan = &self.request.plan;
+            let limited = self.group.as_ref().zip(plan.control_group.as_ref());
+            threads::place(&client, number, &plan.threads, limited).await?;
         }
         faults.after(Step::Commands)?;
         let consoles = self.consoles(answers.last());
@@ -248,14 +259,38 @@ impl<'a> Launch<'a> {
         Ok(())
     }
 
+    /// Makes the control group of what is started, if there are limits.
+    async fn make_group(&mut self) -> Result<(), LaunchError> {
+        let Some(planned) = &self.request.plan.control_group else { return Ok(()) };
+        let run = &self.resources.run;
+        let parent = match control_group::parent(planned)? {
+            Parent::There(path) => path,
+            Parent::Scope { slice } => {
+                let without = |reason| control_group::without_group(planned, reason);
+                let units = self.request.systemd.as_ref();
+                let units =
+                    units.ok_or_else(|| without("systemd cannot be asked for one".to_owned()))?;
+                let scope = units.divide(run, &slice).await.map_err(without)?;
+                control_group::in_scope(planned, &scope)?
+            }
+        };
+        let group = control_group::make(planned, parent, &run.name().in_unit())?;
+        self.resources.group = Some(group.path().to_owned());
+        self.group = Some(group);
+        Ok(())
+    }
+
+    /// Does what starts processes, which are in the group of the guest then.
+    fn inside_group<T>(&mut self, start: impl FnOnce(&mut Self) -> T) -> io::Result<T> {
+        let Some(group) = self.group.take() else { return Ok(start(self)) };
+        let started = group.inside(|| start(self));
+        self.group = Some(group);
+        started
+    }
+
     fn start_helpers(&mut self) -> Result<(), LaunchError> {
         host::secrets::fill(&self.request.plan.secrets, &mut self.late)?;
-        let environment: Vec<(OsString, OsString)> = self
-            .request
-            .environment
-            .iter()
-            .map(|(name, value)| (name.into(), value.into()))
-            .collect();
+        let environment = environment(&self.request);
         for planned in &self.request.plan.helpers {
             name_sockets(&planned.argv, &self.resources.run, &mut self.late);
             let socket = self.resources.run.helper_socket(&planned.name);
@@ -317,6 +352,15 @@ impl<'a> Launch<'a> {
             .open(self.resources.run.log())?;
         descriptors.push((log.try_clone()?.into(), 1));
         descriptors.push((log.into(), 2));
+        let locked = plan.locked_memory.map(|limit| match limit {
+            LockedMemory::Unlimited => None,
+            LockedMemory::Bytes(bytes) => Some(bytes),
+        });
+        if let (Some(wanted), Some(most)) = (locked, sys::process::lockable())
+            && wanted.is_none_or(|wanted| wanted > most)
+        {
+            return Err(LaunchError::Locked(most));
+        }
         let qemu = Program {
             argv: plan.argv.iter().map(|argument| self.late.in_text(argument).into()).collect(),
             environment: plan
@@ -329,8 +373,9 @@ impl<'a> Launch<'a> {
             own_session: true,
             // A guest decides about the permissions of what it makes in a 9p share. libvirt:
             // `qemuProcessLaunch` sets the same umask.
-            before_exec: Some(Box::new(|| {
+            before_exec: Some(Box::new(move || {
                 sys::process::shared_files();
+                locked.into_iter().for_each(sys::process::may_lock);
                 Ok(())
             })),
             ..Program::default()
@@ -344,7 +389,8 @@ impl<'a> Launch<'a> {
     fn begin_units(&mut self) {
         let Some(units) = self.request.units.clone() else { return };
         let helpers = self.resources.helpers.iter().map(|helper| &helper.child);
-        let children = self.resources.qemu.iter().chain(helpers);
+        // What has a group is where it belongs.
+        let children = self.resources.qemu.iter().chain(helpers).filter(|_| self.group.is_none());
         let processes = children.map(|child| child.process().pid()).collect();
         let run = self.resources.run.clone();
         self.keeping = Some(self.registration.keep(units, run, processes));
@@ -402,10 +448,16 @@ impl<'a> Launch<'a> {
             units: self.request.units.clone(),
             made: self.resources.made.clone(),
             taken: self.resources.taken.clone(),
+            group: self.resources.group.clone(),
         };
         status.write(&self.resources.run)?;
         Ok(status)
     }
+}
+
+/// The environment of what is started beside QEMU.
+fn environment(request: &Request) -> Vec<(OsString, OsString)> {
+    request.environment.iter().map(|(name, value)| (name.into(), value.into())).collect()
 }
 
 /// A helper may have sockets for others than QEMU: an argument `{NAME-path}` becomes the path of one

@@ -1,6 +1,9 @@
 //! What a guest has on the host: to be taken back when its start fails, and cleared away when it is
 //! gone.
 
+use std::path::PathBuf;
+
+use host::control_group;
 use host::helper::{self, Running};
 use host::opening::Made;
 use host::vfio::{self, Taken};
@@ -22,6 +25,8 @@ pub struct Resources {
     pub made: Made,
     /// PCI devices that were taken from the host.
     pub taken: Vec<Taken>,
+    /// The directory of the control group that they are in.
+    pub group: Option<PathBuf>,
     /// QEMU.
     pub qemu: Option<Child>,
 }
@@ -34,6 +39,7 @@ impl Resources {
             helpers: Vec::new(),
             made: Made::default(),
             taken: Vec::new(),
+            group: None,
             qemu: None,
         }
     }
@@ -59,6 +65,7 @@ impl Resources {
                 .collect(),
             made: status.made.clone(),
             taken: status.taken.clone(),
+            group: status.group.clone(),
             qemu: status.qemu.and_then(find),
             run,
         }
@@ -72,6 +79,9 @@ impl Resources {
         std::mem::take(&mut self.made).remove();
         for running in self.helpers.drain(..).rev() {
             end_helper(running);
+        }
+        if let Some(group) = self.group.take() {
+            control_group::remove(&group);
         }
         self.taken.drain(..).rev().for_each(|taken| vfio::give_back(&taken));
         if std::mem::take(&mut self.directory) {

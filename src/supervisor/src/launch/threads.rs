@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use qemu::plan::{AddedProcessor, Policy, Thread, ThreadPlacement};
+use host::control_group::Group;
+use qemu::plan::{AddedProcessor, ControlGroup, Policy, Thread, ThreadPlacement};
 use qmp::Client;
 use serde_json::{Map, Value};
 
@@ -51,15 +52,18 @@ fn device(places: &[&Value], number: u32) -> Value {
     device.into()
 }
 
-/// Puts threads where they are to run.
+/// Limits threads, and puts them where they are to run.
 ///
 /// libvirt: `qemuProcessSetupPid`.
 pub(super) async fn place(
     client: &Client,
     qemu: u32,
     placements: &[ThreadPlacement],
+    limited: Option<(&Group, &ControlGroup)>,
 ) -> Result<(), LaunchError> {
-    if placements.is_empty() {
+    let has_limits =
+        limited.is_some_and(|(_, planned)| planned.settings.iter().any(|it| it.thread.is_some()));
+    if placements.is_empty() && !has_limits {
         return Ok(());
     }
     let vcpus = client.execute("query-cpus-fast", &Value::Null).await?;
@@ -69,13 +73,18 @@ pub(super) async fn place(
         numbers(&iothreads, "id", |id| id.as_str()?.strip_prefix("iothread")?.parse().ok());
     let mut others = sys::thread::of_process(qemu)?;
     others.retain(|thread| !vcpus.values().chain(iothreads.values()).any(|other| other == thread));
-    for placement in placements {
-        let threads: Vec<i32> = match placement.thread {
+    let threads = |of: Thread| -> Vec<i32> {
+        match of {
             Thread::Emulator => others.clone(),
             Thread::Vcpu { number } => vcpus.get(&number).copied().into_iter().collect(),
             Thread::Iothread { number } => iothreads.get(&number).copied().into_iter().collect(),
-        };
-        for thread in threads {
+        }
+    };
+    if let Some((group, planned)) = limited {
+        group.limit_threads(planned, threads)?;
+    }
+    for placement in placements {
+        for thread in threads(placement.thread) {
             put(thread, placement).map_err(|error| LaunchError::Thread {
                 at: placement.at.clone(),
                 what: worded(placement.thread),

@@ -61,6 +61,7 @@ pub(crate) fn request(binary: &str, home: &Path, name: &str) -> Request {
         state: home.join("state"),
         machined: None,
         units: None,
+        systemd: None,
         plan: Plan {
             argv: argv.map(str::to_owned).to_vec(),
             environment: BTreeMap::from([("PATH".to_owned(), "/usr/bin".to_owned())]),

@@ -55,7 +55,7 @@ pub(super) fn run(
     };
     let waiting = super::start::prepare(&name, environment)?;
     // Whoever runs this watches over it, and keeps the guest where it is.
-    let here = Environment { units: None, ..environment.clone() };
+    let here = Environment { units: None, systemd: None, ..environment.clone() };
     super::start::launch(&name, &completed, waiting, &world, &starting, &here, output)?;
     tell(environment, "READY=1");
     obey(signals, name.clone(), environment.clone());

@@ -127,6 +127,7 @@ fn request(
         state: environment.directories.state.clone(),
         machined: environment.machined.clone(),
         units: environment.units.clone(),
+        systemd: environment.systemd.clone(),
         lifecycle: Lifecycle::of(domain),
         consoles: qemu::plan::consoles(domain),
         environment: for_helpers(environment).collect(),
