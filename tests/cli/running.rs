@@ -108,3 +108,21 @@ fn what_cannot_be_meant_is_said_to_be_wrong() {
     assert!(monitor.contains("no domain 'web'"), "{monitor}");
     assert!(names.starts_with("lifecycle\nreboot\n"), "{names}");
 }
+
+#[test]
+fn a_processor_that_the_host_cannot_give_is_refused_where_it_is_checked() {
+    let Some(home) = Home::with_qemu() else { return };
+    let of = |check: &str| {
+        let cpu = format!(
+            "</os>\n  <cpu mode='custom' match='exact' check='{check}'>\n    \
+             <model fallback='forbid'>Skylake-Server</model>\n  </cpu>\n"
+        );
+        document("checked", "").replace("</os>\n", &cpu)
+    };
+    home.define(&of("full"));
+    let refusal = home.vdomain(&["start", "checked", "--paused"]).fails(1);
+    assert!(refusal.contains("cannot give the guest all of 'Skylake-Server': "), "{refusal}");
+    assert!(refusal.contains("avx512f"), "{refusal}");
+    home.define(&of("none"));
+    home.vdomain(&["start", "checked", "--paused"]).done();
+}

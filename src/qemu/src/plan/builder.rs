@@ -18,7 +18,8 @@ use super::secret::{PlannedSecret, SecretOrigin};
 use super::writer::{Way, Writer};
 use super::{
     AddedProcessor, ByPath, Command, CopyIfMissing, Fd, Helper, Inventory, Open, Options,
-    PciHandover, Plan, StartTime, ThreadPlacement, VirtualFunction, hotplug, inventory, namespace,
+    PciHandover, Plan, RequiredProcessor, StartTime, ThreadPlacement, VirtualFunction, hotplug,
+    inventory, namespace,
 };
 use crate::alias::Aliases;
 use crate::answers::{Answer, Answers, Question};
@@ -57,6 +58,8 @@ pub(crate) struct Builder<'a> {
     pub(super) processors: Vec<AddedProcessor>,
     /// Threads that have a place of their own.
     pub(super) threads: Vec<ThreadPlacement>,
+    /// What the processor must have.
+    pub(super) processor: Option<RequiredProcessor>,
     /// The limits that the kernel puts the guest under.
     pub(super) control_group: Option<ControlGroup>,
     /// How much memory QEMU may lock.
@@ -147,6 +150,7 @@ impl<'a> Builder<'a> {
             start_time: None,
             processors: Vec::new(),
             threads: Vec::new(),
+            processor: None,
             control_group: None,
             locked_memory: None,
             problems: Vec::new(),
@@ -607,6 +611,7 @@ impl<'a> Builder<'a> {
             start_time: self.start_time,
             processors: self.processors,
             threads: self.threads,
+            processor: self.processor,
             control_group: self.control_group,
             locked_memory: self.locked_memory,
             warnings: self.warnings,

@@ -1,16 +1,17 @@
 //! The processor: its model, what differs from it, and how many there are.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use base::{OnOff, YesNo};
 use conf::Domain;
 use conf::clock::TimerName;
-use conf::cpu::{AddressBitsMode, Cache, CacheMode, Cpu, CpuMode, FeaturePolicy, Numa};
+use conf::cpu::{AddressBitsMode, Cache, CacheMode, Cpu, CpuCheck, CpuMode, FeaturePolicy, Numa};
 use conf::device::panic::PanicModel;
 use conf::features::{Enlightenments, Features, Hyperv};
 
-use super::Builder;
 use super::argument::Argument;
+use super::{Builder, RequiredProcessor};
 use crate::cpu_model;
 
 /// The NUMA nodes of a guest that has any.
@@ -47,6 +48,33 @@ pub(super) fn model(builder: &mut Builder<'_>) {
         address_bits(&mut argument, cpu);
     }
     builder.argument("cpu", argument.into_text());
+}
+
+/// What the processor must have when QEMU has made it: all of its model and what is required besides,
+/// as far as the document wants that checked.
+///
+/// libvirt: `virCPUCompare` before the start for `partial`, `virCPUUpdateLive` after it for `full`.
+pub(super) fn check(builder: &mut Builder<'_>) {
+    let Some(cpu) = &builder.domain.cpu else { return };
+    let is_checked = matches!(cpu.check, Some(CpuCheck::Partial | CpuCheck::Full));
+    let Some(model) = cpu.model_name().filter(|_| is_checked && cpu.mode == CpuMode::Custom) else {
+        return;
+    };
+    let mut features: BTreeSet<&str> = cpu_model::features(model);
+    for feature in &cpu.features {
+        let name = cpu_model::qemu_name(&feature.name);
+        match feature.policy {
+            FeaturePolicy::Require => features.insert(name),
+            // What is forced is given by QEMU whether the host has it or not.
+            _ => features.remove(name),
+        };
+    }
+    builder.processor = Some(RequiredProcessor {
+        model: model.to_owned(),
+        features: features.into_iter().map(str::to_owned).collect(),
+        origin: cpu.origin,
+        at: None,
+    });
 }
 
 /// The model in QEMU's words.

@@ -105,6 +105,7 @@ fn machine_itself(builder: &mut Builder<'_>) {
     firmware::nodes(builder);
     machine::machine(builder);
     cpu::model(builder);
+    cpu::check(builder);
     firmware::loader(builder);
     memory::memory(builder);
     memory_device::enclaves(builder);

@@ -124,6 +124,9 @@ pub struct Plan {
     /// Threads of QEMU that have a place of their own on the host.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub threads: Vec<ThreadPlacement>,
+    /// What the processor must have when QEMU has made it. Absent: whatever it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processor: Option<RequiredProcessor>,
     /// The limits that the kernel puts the guest under.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub control_group: Option<ControlGroup>,
@@ -178,6 +181,21 @@ pub struct AddedProcessor {
     pub number: u32,
     /// What it is, in the user's words.
     pub purpose: String,
+    /// Where its element stands, as `FILE:LINE:COLUMN`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+    /// Its element.
+    #[serde(skip)]
+    pub origin: Origin,
+}
+
+/// What a processor must have when QEMU has made it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequiredProcessor {
+    /// The name of its model.
+    pub model: String,
+    /// Features, in QEMU's words.
+    pub features: Vec<String>,
     /// Where its element stands, as `FILE:LINE:COLUMN`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<String>,
@@ -597,10 +615,12 @@ impl Plan {
         let secrets = self.secrets.iter_mut().map(|it| (&mut it.at, it.origin));
         let processors = self.processors.iter_mut().map(|it| (&mut it.at, it.origin));
         let threads = self.threads.iter_mut().map(|it| (&mut it.at, it.origin));
+        let processor = self.processor.iter_mut().map(|it| (&mut it.at, it.origin));
         let group = self.control_group.iter_mut().map(|it| (&mut it.at, it.origin));
         let commands = self.qmp.iter_mut().map(|it| (&mut it.at, it.origin));
         let first = fds.chain(handovers).chain(helpers).chain(copies).chain(functions);
-        let then = secrets.chain(processors).chain(threads).chain(group).chain(commands);
+        let then =
+            secrets.chain(processors).chain(threads).chain(processor).chain(group).chain(commands);
         for (at, origin) in first.chain(then) {
             *at = place(origin);
         }

@@ -39,6 +39,20 @@ pub enum LaunchError {
         /// What QEMU said.
         error: qmp::Error,
     },
+    /// The host cannot give the guest the processor that it is to have.
+    #[error(
+        "{}processor: the host cannot give the guest all of '{model}': {missing}; switch these off by \
+         <feature policy='disable'>, name another model, or write check='none'",
+        .at.as_ref().map(|at| format!("{at}: ")).unwrap_or_default()
+    )]
+    Processor {
+        /// Where the element stands that asks for it.
+        at: Option<String>,
+        /// The model.
+        model: String,
+        /// The features that are missing.
+        missing: String,
+    },
     /// A thread of QEMU could not be put where it is to run.
     #[error(
         "{}{what} cannot be placed or scheduled as asked: {}",

@@ -2,6 +2,7 @@
 //! done is taken back if a step fails.
 
 mod error;
+mod processor;
 mod resources;
 mod threads;
 
@@ -210,6 +211,7 @@ impl<'a> Launch<'a> {
         if !self.request.consoles.is_empty() {
             commands.push(ask_for_terminals());
         }
+        processor::check(&client, self.request.plan.processor.as_ref()).await?;
         threads::add(&client, &self.request.plan.processors).await?;
         let sent = self.send(&client, &commands, &mut opened).await;
         // What QEMU misses because a helper has ended is best said by the helper.
