@@ -10,7 +10,7 @@ use qmp::Event;
 use serde_json::Value;
 
 use crate::agent;
-use crate::disks::name_of;
+use crate::disks::{self, name_of};
 
 /// All names of libvirt's that something of QEMU's becomes.
 pub const NAMES: &[&str] = &[
@@ -146,7 +146,7 @@ impl Translator {
                     _ => "failed",
                 };
                 let kind = job(text("type"));
-                one("block-job", format!("{kind} for {} {what}", text("device")))
+                one("block-job", format!("{kind} for {} {what}", disk_of(domain, text("device"))))
             }
             "BLOCK_WRITE_THRESHOLD" => {
                 let (limit, over) = (number("write-threshold"), number("amount-exceeded"));
@@ -190,6 +190,17 @@ impl Translator {
 /// A guest was started.
 pub fn started() -> DomainEvent {
     DomainEvent::new("lifecycle", "Started Booted")
+}
+
+/// The image of the disk that a job is about, whose name is in that of the job, such as
+/// `commit-vda-libvirt-1-format`.
+///
+/// libvirt: `qemuBlockJobEmitEvents`.
+fn disk_of(domain: &Domain, job: &str) -> String {
+    let name = job.split_once('-').and_then(|(_, rest)| Some(rest.split_once("-libvirt-")?.0));
+    let pos = name.and_then(|name| disks::position(domain, name));
+    let path = pos.and_then(|pos| disks::source(&domain.devices.disks[pos]));
+    path.unwrap_or_else(|| name.unwrap_or(job).to_owned())
 }
 
 /// Whether a port is the agent's.
@@ -278,6 +289,21 @@ mod tests {
             ]),
             [
                 "event 'agent-lifecycle' for domain 'web1': state: 'connected' reason: 'channel event'"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_block_job_is_about_the_image_of_its_disk() {
+        let job = |device: &str| json!({"type": "stream", "device": device});
+        assert_eq!(
+            lines(&[
+                ("BLOCK_JOB_COMPLETED", job("pull-vda-libvirt-1-format")),
+                ("BLOCK_JOB_CANCELLED", job("drive0")),
+            ]),
+            [
+                "event 'block-job' for domain 'web1': Block Pull for /a completed",
+                "event 'block-job' for domain 'web1': Block Pull for drive0 canceled",
             ]
         );
     }

@@ -175,3 +175,51 @@ impl Requested {
 fn refusal(message: impl Into<String>) -> Problem {
     Problem::error(Origin::None, Part::Name, message)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn domain(memories: &str) -> Domain {
+        let text = format!(
+            "<domain type='qemu'><name>a</name><memory>1024</memory><os><type>hvm</type></os>\
+             <devices>{memories}</devices></domain>"
+        );
+        conf::parse(&Source::new("a", text).without_places()).unwrap().0
+    }
+
+    fn memory(node: u32) -> String {
+        format!(
+            "<memory model='virtio-mem'><target><size unit='KiB'>8192</size><node>{node}</node>\
+             <block unit='KiB'>2048</block><requested unit='KiB'>0</requested></target></memory>"
+        )
+    }
+
+    #[test]
+    fn one_device_is_asked_for_another_size() {
+        let domain = domain(&(memory(0) + &memory(1)));
+        let size = Kibibytes(4096);
+        let several = Requested { size, ..Requested::default() };
+        assert!(several.set(&domain).unwrap_err()[0].message.contains("several"));
+        let none = Requested { node: Some(2), ..several.clone() };
+        assert!(none.set(&domain).unwrap_err()[0].message.contains("no such"));
+
+        let of_node = Requested { node: Some(1), ..several.clone() };
+        let of_alias = Requested { alias: Some("virtiomem1".to_owned()), ..several };
+        for requested in [of_node, of_alias] {
+            let (changed, pos) = requested.set(&domain).unwrap();
+            assert_eq!(pos, 1);
+            let text = conf::print(&changed);
+            assert_eq!(text.matches("<requested unit='KiB'>4096</requested>").count(), 1);
+        }
+    }
+
+    #[test]
+    fn the_maximum_takes_the_balloon_along() {
+        let smaller =
+            with_maximum(&with_current(&domain(""), Kibibytes(900)).unwrap(), Kibibytes(800));
+        assert_eq!(smaller.unwrap().current_memory, None);
+        assert!(with_current(&domain(""), Kibibytes(1025)).is_err());
+        assert!(ballooned("<domain>", 1).is_none());
+    }
+}
