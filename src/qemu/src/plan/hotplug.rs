@@ -21,7 +21,7 @@ use crate::machine::Family;
 const COLD: &[(&str, &[&str])] = &[
     // The ACPI tables describe hotplug only for the bridges that are there when they are made.
     (
-        "bridges or ports, which the ACPI tables describe",
+        "the ACPI tables describe bridges and ports once and for all",
         &[
             "pci-bridge",
             "pcie-pci-bridge",
@@ -35,7 +35,7 @@ const COLD: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "displays of the firmware",
+        "the firmware shows itself on it",
         &[
             "VGA",
             "cirrus-vga",
@@ -52,9 +52,12 @@ const COLD: &[(&str, &[&str])] = &[
     ),
     // A display server shows the consoles that are there when it begins.
     ("screens", &["qxl", "bochs-display"]),
-    ("on a bus without hotplug", &["ide-hd", "ide-cd", "floppy", "isa-fdc", "nvme-ns"]),
     (
-        "on the ISA bus",
+        "its bus takes no device while the guest runs",
+        &["ide-hd", "ide-cd", "floppy", "isa-fdc", "nvme-ns"],
+    ),
+    (
+        "the ISA bus takes no device while the guest runs",
         &[
             "isa-serial",
             "isa-parallel",
@@ -67,9 +70,9 @@ const COLD: &[(&str, &[&str])] = &[
             "tpm-crb",
         ],
     ),
-    ("codecs of a sound card", &["hda-duplex", "hda-micro", "hda-output"]),
+    ("it is a part of a sound card", &["hda-duplex", "hda-micro", "hda-output"]),
     (
-        "part of the chipset",
+        "it is a part of the chipset",
         &[
             "ich9-usb-ehci1",
             "ich9-usb-ehci2",
@@ -81,8 +84,8 @@ const COLD: &[(&str, &[&str])] = &[
             "virtio-iommu",
         ],
     ),
-    ("described to the guest in tables", &["vmgenid", "vmcoreinfo", "acpi-erst"]),
-    ("assigned for good", &["vfio-pci-nohotplug"]),
+    ("the guest is told of it in tables", &["vmgenid", "vmcoreinfo", "acpi-erst"]),
+    ("it is assigned for good", &["vfio-pci-nohotplug"]),
 ];
 
 /// Network interfaces with an option ROM of their own: without a BAR for it they can only be cold.
@@ -208,8 +211,8 @@ fn why_cold(
     root: &Root,
 ) -> Option<String> {
     let driver = device.driver();
-    if let Some((what, _)) = COLD.iter().find(|(_, drivers)| drivers.contains(&driver)) {
-        return Some(format!("it is one of the devices that are {what}"));
+    if let Some((why, _)) = COLD.iter().find(|(_, drivers)| drivers.contains(&driver)) {
+        return Some((*why).to_owned());
     }
     let without_bar = device.properties.get("rombar").is_some_and(|bar| bar == 0);
     if without_bar && OPTION_ROM.contains(&driver) && device.text("romfile") != Some("") {
