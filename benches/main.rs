@@ -1,10 +1,11 @@
 //! Measures `vdomain` beside its peers, in alternation in one run: `cargo bench`.
 //!
-//! Words after `--` choose what is measured (`start`, `document`), or `kvm` for guests of that type.
+//! Words after `--` choose what is measured (`start`, `control`, `document`), or `kvm` for guests of that type.
 //! Nothing here passes or fails: the numbers are for people, on a machine that does nothing else.
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on has nothing to say")]
 #![allow(clippy::print_stdout, reason = "a benchmark speaks to the person who runs it")]
 
+mod control;
 mod document;
 mod peers;
 mod start;
@@ -19,6 +20,9 @@ fn main() {
     };
     if chosen("start") {
         start::measure(kind);
+    }
+    if chosen("control") {
+        control::measure(kind);
     }
     if chosen("document") {
         document::measure();

@@ -63,7 +63,8 @@ impl Vdomain {
             .collect()
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// The program with these arguments.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vdomain"));
         command.args(arguments).env("VDOMAIN_HOME", &self.home);
         command

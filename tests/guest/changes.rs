@@ -5,11 +5,11 @@ use std::path::Path;
 use std::process::Command;
 
 use pretty_assertions::assert_eq;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::common::{Home, run};
 use crate::machine::{document, home, stays, with_shared_memory};
-use crate::running::{Console, parent, qemu};
+use crate::running::{Console, describe, parent, qemu};
 use crate::supervisor::kill;
 
 /// The controllers of a guest that has places for devices to come.
@@ -119,6 +119,11 @@ fn devices_come_are_used_and_go() {
     console.wait_for("none");
 
     assert_eq!(home.vdomain(&["dumpxml", "changes"]).done().out, document);
+    // QEMU closes the last descriptors of a device when nothing of it runs any more.
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while held(&home, "changes") != before && std::time::Instant::now() < deadline {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
     assert_eq!(held(&home, "changes"), before);
     console.types("poweroff -f");
     console.end();
@@ -195,6 +200,7 @@ fn a_medium_is_changed_and_a_guest_that_does_not_answer_is_waited_for() {
     let waits = home.vdomain(&["detach-disk", "media", "vdb"]).fails(5);
     assert!(waits.contains("has not let go of disk vdb yet"), "{waits}");
     assert!(home.vdomain(&["dumpxml", "media"]).done().out.contains("vdb"));
+    assert_eq!(describe(&home, "media")["removals"], json!(["virtio-disk1"]));
     let supervisor = parent(qemu(&home, "media"));
     kill(supervisor);
     home.vdomain(&["resume", "media"]).done();

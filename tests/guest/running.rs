@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -197,6 +198,17 @@ pub(crate) fn run_directory(home: &Home, name: &str) -> PathBuf {
 #[track_caller]
 pub(crate) fn state(home: &Home, name: &str) -> String {
     home.vdomain(&["domstate", name]).done().out.trim_end().to_owned()
+}
+
+/// What a guest's supervisor says of it on its control socket.
+#[track_caller]
+pub(crate) fn describe(home: &Home, name: &str) -> Value {
+    let mut socket = UnixStream::connect(run_directory(home, name).join("control")).unwrap();
+    socket.write_all(b"{\"method\":\"org.vdomain.Domain.Describe\"}\0").unwrap();
+    let mut reply = Vec::new();
+    BufReader::new(socket).read_until(0, &mut reply).unwrap();
+    let mut reply: Value = serde_json::from_slice(&reply[..reply.len() - 1]).unwrap();
+    reply["parameters"]["description"].take()
 }
 
 /// The number of a guest's QEMU, as `list` shows it.

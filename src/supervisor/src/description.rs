@@ -28,6 +28,9 @@ pub struct Description {
     pub helpers: BTreeMap<String, u32>,
     /// The consoles, in the order of the document.
     pub consoles: Vec<Console>,
+    /// The devices that it was asked to let go of, and has not yet.
+    #[serde(default)]
+    pub removals: Vec<String>,
     /// What happens when it powers off, in libvirt's words.
     pub on_poweroff: String,
     /// What happens when it reboots.
@@ -90,6 +93,7 @@ impl Guest {
             started: started.unwrap_or_default(),
             helpers: status.helpers.iter().map(|(name, pid)| (name.clone(), pid.pid)).collect(),
             consoles: self.consoles(),
+            removals: Vec::new(),
             on_poweroff: status.lifecycle.poweroff.clone(),
             on_reboot: status.lifecycle.reboot.clone(),
             on_crash: status.lifecycle.crash.clone(),

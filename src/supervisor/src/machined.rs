@@ -88,6 +88,9 @@ pub(crate) fn call(guest: &Guest) -> Result<Call, String> {
         "controlAddress": run.control(),
     });
     let plain = |id: &str| id.trim().replace('-', "");
+    if let Some(cid) = guest.status.cid {
+        parameters["vSockCid"] = Value::from(cid);
+    }
     if !boot.is_empty() {
         parameters["leaderProcessId"]["bootId"] = Value::from(plain(&boot));
     }

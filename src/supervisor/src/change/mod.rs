@@ -222,6 +222,11 @@ impl Changes {
         }
     }
 
+    /// The devices that the guest was asked to let go of, and has not yet.
+    pub(crate) fn removals(&self) -> impl Iterator<Item = &str> {
+        self.removals.iter().map(|waiting| waiting.removal.device.as_str())
+    }
+
     /// Those who still wait when the guest ends.
     pub(crate) fn into_asked(self) -> impl Iterator<Item = Asked> {
         let waiting = self.removals.into_iter().filter_map(|waiting| Some(waiting.asked?.0));

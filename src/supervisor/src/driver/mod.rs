@@ -29,6 +29,7 @@ use sys::runtime::{self, Descriptor};
 use crate::change::{self, Changes};
 use crate::console_log;
 use crate::control::{Answer, Asked, Problem, Request};
+use crate::description::Description;
 use crate::launch::Guest;
 use crate::registration;
 use crate::start;
@@ -282,7 +283,11 @@ impl Watch {
     fn take_up(&mut self, asked: Asked) {
         let answer = match &asked.request {
             Request::GetState => Answer::state(self.guest.state),
-            Request::Describe => Answer::Done(json!({ "description": self.guest.describe() })),
+            Request::Describe => {
+                let removals = self.changes.removals().map(str::to_owned).collect();
+                let description = Description { removals, ..self.guest.describe() };
+                Answer::Done(json!({ "description": description }))
+            }
             Request::GetConsoles => Answer::Done(json!({ "consoles": self.guest.consoles() })),
             Request::AcquireQmp => Answer::Qmp(self.guest.client.clone()),
             Request::Subscribe { filter } => {
