@@ -139,3 +139,34 @@ fn ports_are_kept_free_for_devices_to_come() {
     assert_eq!(ports(&["--spare-ports", "1"]), usual);
     assert_eq!(ports(&["--spare-ports", "10"]), usual + 9);
 }
+
+#[test]
+fn what_a_guest_keeps_is_removed_only_if_that_is_said() {
+    let home = Home::new();
+    let nvram = home.write("VARS.fd", "variables");
+    let firmware = format!(
+        "</type>
+    <loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader>
+    <nvram>{}</nvram>
+  </os>
+  <features>
+    <acpi/>
+  </features>",
+        nvram.display()
+    );
+    let text = document("kept", "").replace("</type>\n  </os>", &firmware);
+    home.define(&text);
+    let uuid = home.vdomain(&["domuuid", "kept"]).done().out;
+    let state = home.path("home/state/tpm").join(uuid.trim());
+    std::fs::create_dir_all(state.join("tpm2")).unwrap();
+
+    let refusal = home.vdomain(&["undefine", "kept"]).fails(4);
+    assert!(refusal.contains("--nvram") && refusal.contains("--keep-nvram"), "{refusal}");
+    let said = home.vdomain(&["undefine", "kept", "--keep-nvram"]).done().err;
+    assert!(said.contains("The state of its TPM is kept in"), "{said}");
+    assert!(nvram.exists() && state.exists());
+
+    home.define(&text.replace("<memory", &format!("<uuid>{}</uuid>\n  <memory", uuid.trim())));
+    home.vdomain(&["undefine", "kept", "--nvram", "--tpm"]).done();
+    assert!(!nvram.exists() && !state.exists());
+}

@@ -244,6 +244,18 @@ pub(crate) struct Undefine {
     /// Its name.
     #[arg(value_name = "DOMAIN", add = ArgValueCompleter::new(completion::domains))]
     pub(crate) name: String,
+    /// Remove the variables of its firmware too.
+    #[arg(long, conflicts_with = "keep_nvram")]
+    pub(crate) nvram: bool,
+    /// Keep the variables of its firmware.
+    #[arg(long)]
+    pub(crate) keep_nvram: bool,
+    /// Remove the state of its TPM too.
+    #[arg(long, conflicts_with = "keep_tpm")]
+    pub(crate) tpm: bool,
+    /// Keep the state of its TPM, as is done if nothing is said.
+    #[arg(long)]
+    pub(crate) keep_tpm: bool,
 }
 
 /// Print the document of a domain.
