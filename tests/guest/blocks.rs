@@ -48,7 +48,7 @@ fn sources(home: &Home, name: &str, options: &[&str]) -> Vec<PathBuf> {
 }
 
 /// How many of something a guest's QEMU has.
-fn count(home: &Home, name: &str, query: &str) -> usize {
+pub(crate) fn count(home: &Home, name: &str, query: &str) -> usize {
     let command = format!("{{\"execute\": \"{query}\"}}");
     let answer = home.vdomain(&["qemu-monitor-command", name, &command]).done().out;
     let answer: Value = serde_json::from_str(&answer).unwrap();

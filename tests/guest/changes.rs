@@ -7,6 +7,7 @@ use std::process::Command;
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
 
+use crate::blocks::count;
 use crate::common::{Home, run};
 use crate::machine::{document, home, stays, with_shared_memory};
 use crate::running::{Console, describe, parent, qemu};
@@ -33,12 +34,14 @@ fn started<'a>(home: &'a Home, name: &str) -> Console<'a> {
     console
 }
 
-/// What a guest's QEMU has: open descriptors, sets, nodes, character devices and devices.
+/// What a guest's QEMU has: open descriptors, what it was told to have, nodes and sets of descriptors.
 fn held(home: &Home, name: &str) -> Vec<usize> {
     let descriptors = fs::read_dir(format!("/proc/{}/fd", qemu(home, name))).unwrap().count();
     let inventory = home.path("home/run").join(name).join("inventory.json");
     let inventory: Value = serde_json::from_slice(&fs::read(inventory).unwrap()).unwrap();
-    vec![descriptors, inventory["told"].as_array().unwrap().len()]
+    let told = inventory["told"].as_array().unwrap().len();
+    let [nodes, sets] = ["query-named-block-nodes", "query-fdsets"].map(|it| count(home, name, it));
+    vec![descriptors, told, nodes, sets]
 }
 
 /// An image of 8 MiB.
