@@ -72,6 +72,9 @@ pub trait Attribute {
     /// What would have been accepted instead.
     fn read(&mut self, text: &str) -> Result<(), BadValue>;
 
+    /// Whether there is a value.
+    fn is_there(&self) -> bool;
+
     /// Appends the text and says whether there was one.
     fn write(&self, out: &mut String) -> bool;
 
@@ -90,6 +93,10 @@ impl<T: Value> Attribute for T {
         Ok(())
     }
 
+    fn is_there(&self) -> bool {
+        true
+    }
+
     fn write(&self, out: &mut String) -> bool {
         Value::write(self, out);
         true
@@ -100,6 +107,10 @@ impl<T: Value> Attribute for Option<T> {
     fn read(&mut self, text: &str) -> Result<(), BadValue> {
         *self = T::parse(text)?;
         Ok(())
+    }
+
+    fn is_there(&self) -> bool {
+        self.is_some()
     }
 
     fn write(&self, out: &mut String) -> bool {

@@ -6,7 +6,7 @@ use std::ops::Range;
 use base::{BadValue, words};
 use roxmltree::{Attribute, Node};
 
-use crate::grammar::{Grammar, Pattern};
+use crate::model::{Key, Xml};
 use crate::problem::{Origin, Part, Problem, Severity, sort_problems};
 use crate::source::UNDECLARED;
 use crate::stray::{Places, Stray};
@@ -91,11 +91,11 @@ impl<'a> El<'a> {
     /// Its child elements.
     pub fn children(self) -> impl Iterator<Item = Self> {
         let name = self.node.tag_name();
-        let siblings = self.node.next_siblings().skip(1);
-        let more = siblings.filter(move |node| self.is_merged && node.tag_name() == name);
-        std::iter::once(self.node)
-            .chain(more)
-            .flat_map(|node| node.children())
+        let siblings = self.is_merged.then(|| self.node.next_siblings().skip(1));
+        let more = siblings.into_iter().flatten().filter(move |node| node.tag_name() == name);
+        self.node
+            .children()
+            .chain(more.flat_map(|node| node.children()))
             .filter(Node::is_element)
             .map(move |node| Self { node, is_merged: false, ..self })
     }
@@ -105,11 +105,20 @@ impl<'a> El<'a> {
         self.children().find(|child| child.is(name))
     }
 
+    /// Whether it has text of its own besides white space.
+    fn has_text(self) -> bool {
+        let texts = self.node.children().filter(Node::is_text);
+        texts.filter_map(|node| node.text()).any(|text| !text.trim().is_empty())
+    }
+
     /// All of its own text, also around comments.
     pub fn text(self) -> String {
         self.node.children().filter(Node::is_text).filter_map(|node| node.text()).collect()
     }
 }
+
+/// More names than most elements have.
+const USUAL_NAMES: usize = 32;
 
 /// One element while it is read: which of its attributes and children were claimed. What nobody
 /// claims is reported.
@@ -121,6 +130,8 @@ pub struct Cursor<'a> {
     text_claimed: bool,
     /// Names that would have been read under another condition.
     unused: Vec<&'static str>,
+    /// Enums of which some variant would have read its names.
+    unused_variants: Vec<&'static Key>,
     known_attributes: Vec<&'static str>,
     known_children: Vec<&'static str>,
     /// Names that are of no interest.
@@ -138,8 +149,9 @@ impl<'a> Cursor<'a> {
             children: el.children().map(|child| (child, false)).collect(),
             text_claimed: false,
             unused: Vec::new(),
-            known_attributes: Vec::new(),
-            known_children: Vec::new(),
+            unused_variants: Vec::new(),
+            known_attributes: Vec::with_capacity(USUAL_NAMES),
+            known_children: Vec::with_capacity(USUAL_NAMES),
             ignored: Vec::new(),
             closed: false,
         }
@@ -196,6 +208,15 @@ impl<'a> Cursor<'a> {
         self.unused.push(name);
     }
 
+    /// Notes that the names of all variants are known, though only those of one are read.
+    pub(crate) fn unused_variants(&mut self, key: &'static Key) {
+        self.unused_variants.push(key);
+    }
+
+    fn is_unused(&self, name: &str) -> bool {
+        self.unused.contains(&name) || self.unused_variants.iter().any(|key| key.has_field(name))
+    }
+
     /// Claims everything: there is no telling what would have been.
     pub(crate) fn leave_all(&mut self) {
         self.attributes.iter_mut().for_each(|(_, claimed)| *claimed = true);
@@ -234,7 +255,7 @@ impl<'a> Cursor<'a> {
             if attribute.namespace().is_none() && self.ignored.contains(&name) {
                 continue;
             }
-            let message = if self.unused.contains(&name) {
+            let message = if self.is_unused(name) {
                 format!("'{name}' has no effect on this <{element}>")
             } else {
                 format!("unknown attribute '{name}' in <{element}>")
@@ -243,7 +264,7 @@ impl<'a> Cursor<'a> {
             let mut problem = Problem::warning(origin, part, message);
             if let Some(near) = words::nearest(self.known_attributes.iter().copied(), name) {
                 problem = problem.help(format!("did you mean '{near}'?"));
-            } else if attribute.namespace().is_none() && !self.unused.contains(&name) {
+            } else if attribute.namespace().is_none() && !self.is_unused(name) {
                 reader.stray(self.el, Stray::Attribute(name.to_owned()));
             }
             reader.problems.push(problem);
@@ -258,7 +279,7 @@ impl<'a> Cursor<'a> {
             if self.ignored.iter().any(|ignored| child.is(ignored)) {
                 continue;
             }
-            let mut problem = if self.unused.contains(&name) {
+            let mut problem = if self.is_unused(name) {
                 let message = format!("<{name}> has no effect in this <{element}>");
                 Problem::warning(child.origin(), Part::Name, message)
             } else {
@@ -268,12 +289,12 @@ impl<'a> Cursor<'a> {
             };
             if let Some(near) = words::nearest(self.known_children.iter().copied(), name) {
                 problem = problem.help(format!("did you mean <{near}>?"));
-            } else if child.node.tag_name().namespace().is_none() && !self.unused.contains(&name) {
+            } else if child.node.tag_name().namespace().is_none() && !self.is_unused(name) {
                 reader.stray(self.el, Stray::Element(name.to_owned()));
             }
             reader.problems.push(problem);
         }
-        if !self.text_claimed && !self.el.text().trim().is_empty() {
+        if !self.text_claimed && self.el.has_text() {
             let message = format!("the text in <{element}> has no effect");
             reader.problems.push(Problem::warning(origin, Part::Text, message));
         }
@@ -335,13 +356,11 @@ impl Reader {
 
     /// Says of each unknown name where in the root element, whose content `make` describes, it
     /// belongs.
-    pub(crate) fn place_strays(&mut self, make: fn(&mut Grammar) -> Pattern) {
+    pub(crate) fn place_strays<T: Xml>(&mut self) {
         if self.strays.is_empty() {
             return;
         }
-        let mut grammar = Grammar::default();
-        let content = make(&mut grammar);
-        let places = Places::of(&grammar, &content);
+        let places = Places::of::<T>();
         for (problem, path, stray) in self.strays.drain(..) {
             self.problems[problem].help = places.help(&stray, &path);
         }

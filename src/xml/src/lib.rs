@@ -149,7 +149,7 @@ pub fn read<T: Xml>(
         return Err(reader.into_problems());
     }
     let value = T::read(el, &mut reader);
-    reader.place_strays(T::pattern);
+    reader.place_strays::<T>();
     let problems = reader.into_problems();
     match value {
         Some(value) if !problems.iter().any(Problem::is_error) => Ok((value, problems)),

@@ -145,6 +145,14 @@ pub struct Key {
     pub variants: &'static [Variant],
 }
 
+impl Key {
+    /// Whether some variant has a field of this name.
+    pub(crate) fn has_field(&self, name: &str) -> bool {
+        let shapes = self.variants.iter().filter_map(|variant| variant.shape);
+        shapes.into_iter().any(|shape| shape().fields.iter().any(|field| field.name == name))
+    }
+}
+
 /// One variant of a [`Keyed`] enum.
 #[derive(Debug)]
 pub struct Variant {

@@ -1,8 +1,11 @@
 //! Where a name belongs that stands where nobody knows it.
 
+use std::any::TypeId;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::grammar::{Grammar, IGNORED, Pattern};
+use crate::model::Xml;
 
 /// An attribute or element of which nobody knew anything at its place.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,11 +32,18 @@ const MOST: usize = 3;
 const FARTHEST: (usize, usize) = (1, 3);
 
 impl Places {
-    /// Those below an element with this content.
-    pub(crate) fn of(grammar: &Grammar, content: &Pattern) -> Self {
-        let mut places = Self::default();
-        places.add(grammar, content, &mut Vec::new(), &mut Vec::new());
-        places
+    /// Those below an element that is a `T`. They are worked out once.
+    pub(crate) fn of<T: Xml>() -> Arc<Self> {
+        static KNOWN: Mutex<BTreeMap<TypeId, Arc<Places>>> = Mutex::new(BTreeMap::new());
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        let places = known.entry(TypeId::of::<T>()).or_insert_with(|| {
+            let mut grammar = Grammar::default();
+            let content = T::pattern(&mut grammar);
+            let mut places = Self::default();
+            places.add(&grammar, &content, &mut Vec::new(), &mut Vec::new());
+            Arc::new(places)
+        });
+        Arc::clone(places)
     }
 
     /// Adds what the element at `path` may hold; `inside` are the definitions that it is in.

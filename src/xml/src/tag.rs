@@ -1,11 +1,9 @@
 //! Printing: an element with attributes in order and content, written the way libvirt writes it.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
-use quick_xml::Writer;
-use quick_xml::escape::escape;
-use quick_xml::events::{BytesEnd, BytesStart, BytesText, Event};
+/// More bytes than the attributes of most elements have.
+const USUAL_ATTRIBUTES: usize = 96;
 
 /// An element to be printed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +56,24 @@ impl Tag {
 
     /// Adds an attribute behind the others.
     pub fn attribute(&mut self, name: &str, value: &str) {
-        write!(self.attributes, " {name}='{}'", escaped(value)).expect("a String takes everything");
+        self.attribute_from(name, |out| out.push_str(value));
+    }
+
+    /// Adds an attribute whose value `write` appends.
+    pub(crate) fn attribute_from(&mut self, name: &str, write: impl FnOnce(&mut String)) {
+        if self.attributes.is_empty() {
+            self.attributes.reserve(USUAL_ATTRIBUTES);
+        }
+        self.attributes.push(' ');
+        self.attributes.push_str(name);
+        self.attributes.push_str("='");
+        let value = self.attributes.len();
+        write(&mut self.attributes);
+        if !self.attributes[value..].bytes().all(is_plain) {
+            let unescaped = self.attributes.split_off(value);
+            escape(&unescaped, &mut self.attributes);
+        }
+        self.attributes.push('\'');
     }
 
     /// Adds text.
@@ -98,49 +113,80 @@ impl Tag {
     ///
     /// libvirt: `virXMLFormatElement` and `virBuffer`.
     pub fn to_text(&self) -> String {
-        let mut writer = Writer::new_with_indent(Vec::with_capacity(4096), b' ', 2);
-        self.write(&mut writer).expect("memory takes everything");
-        let mut bytes = writer.into_inner();
-        bytes.push(b'\n');
-        String::from_utf8(bytes).expect("only text was written")
+        let mut out = String::with_capacity(8192);
+        self.write(&mut out, 0);
+        out.push('\n');
+        out
     }
 
-    fn write(&self, writer: &mut Writer<Vec<u8>>) -> std::io::Result<()> {
+    /// Writes the element where `level` others are open. Between a tag and text nothing is added.
+    fn write(&self, out: &mut String, level: usize) {
         if let Some(xml) = &self.verbatim {
-            writer.write_indent()?;
-            writer.get_mut().extend_from_slice(xml.as_bytes());
-            return Ok(());
+            return out.push_str(xml);
         }
-        let start =
-            BytesStart::from_content(format!("{}{}", self.name, self.attributes), self.name.len());
+        out.push('<');
+        out.push_str(&self.name);
+        out.push_str(&self.attributes);
         if self.content.is_empty() && !self.open {
-            return writer.write_event(Event::Empty(start));
+            return out.push_str("/>");
         }
-        writer.write_event(Event::Start(start))?;
+        out.push('>');
+        let mut is_after_text = false;
         for item in &self.content {
             match item {
-                Content::Text(text) => {
-                    writer.write_event(Event::Text(BytesText::from_escaped(escaped(text))))?;
+                Content::Text(text) => escape(text, out),
+                Content::Tag(tag) => {
+                    if !is_after_text {
+                        new_line(out, level + 1);
+                    }
+                    tag.write(out, level + 1);
                 }
-                Content::Tag(tag) => tag.write(writer)?,
             }
+            is_after_text = matches!(item, Content::Text(_));
         }
-        writer.write_event(Event::End(BytesEnd::new(&*self.name)))
+        if !is_after_text {
+            new_line(out, level);
+        }
+        out.push_str("</");
+        out.push_str(&self.name);
+        out.push('>');
     }
 }
 
-/// Escapes the five characters of XML and drops control characters, in text and attributes alike.
-/// Tabs and line ends are written as they are.
+fn new_line(out: &mut String, level: usize) {
+    out.push('\n');
+    for _ in 0..level {
+        out.push_str("  ");
+    }
+}
+
+/// Whether a byte is written as it is.
+fn is_plain(byte: u8) -> bool {
+    match byte {
+        b'<' | b'>' | b'&' | b'\'' | b'"' => false,
+        b'\t' | b'\n' | b'\r' => true,
+        _ => !(0x01..=0x19).contains(&byte),
+    }
+}
+
+/// Appends text with the five characters of XML escaped and control characters dropped, in text and
+/// attributes alike. Tabs and line ends are written as they are.
 ///
 /// libvirt: `virBufferEscapeString`.
-fn escaped(text: &str) -> Cow<'_, str> {
-    let dropped = |c: char| matches!(c, '\x01'..='\x08' | '\x0b' | '\x0c' | '\x0e'..='\x19');
-    if text.contains(|c| dropped(c) || c == '\r') {
-        let kept = text.replace(dropped, "");
-        let lines: Vec<_> = kept.split('\r').map(escape).collect();
-        return Cow::Owned(lines.join("\r"));
+fn escape(mut text: &str, out: &mut String) {
+    while let Some(at) = text.bytes().position(|byte| !is_plain(byte)) {
+        out.push_str(&text[..at]);
+        out.push_str(match text.as_bytes()[at] {
+            b'<' => "&lt;",
+            b'>' => "&gt;",
+            b'&' => "&amp;",
+            b'\'' => "&apos;",
+            b'"' => "&quot;",
+            _ => "",
+        });
+        text = &text[at + 1..];
     }
-    escape(text)
+    out.push_str(text);
 }
 
 #[cfg(test)]

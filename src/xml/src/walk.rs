@@ -273,9 +273,7 @@ fn leave_variants(field: &FieldShape, slot: Slot<'_>, cursor: &mut Cursor<'_>) {
 
 fn read_variant(value: &mut dyn Keyed, cursor: &mut Cursor<'_>, reader: &mut Reader) {
     cursor.ignore(value.key().variants[value.selected()].ignores);
-    for shape in value.key().variants.iter().filter_map(|variant| variant.shape) {
-        shape().fields.iter().for_each(|field| cursor.unused(field.name));
-    }
+    cursor.unused_variants(value.key());
     if let Some(inner) = value.inner_mut() {
         read(inner, cursor, reader);
     }
@@ -312,17 +310,28 @@ fn print_attributes(value: &dyn Element, tag: &mut Tag) {
     for step in shape.attributes {
         match *step {
             AttributeStep::Field(index) => {
-                if let Slot::Value(attribute) = value.slot(index)
-                    && value.prints(index)
-                    && let Some(text) = value.text(index).or_else(|| attribute.text())
-                {
-                    let field = &shape.fields[index];
+                let Slot::Value(attribute) = value.slot(index) else { continue };
+                if !value.prints(index) {
+                    continue;
+                }
+                let field = &shape.fields[index];
+                if field.unit {
+                    let text = value.text(index).or_else(|| attribute.text());
+                    let Some(text) = text else { continue };
                     let (number, unit) = split_unit(field, &text);
                     if field.kind == Kind::Attribute {
                         tag.attribute(field.name, number);
                     }
                     if let Some(unit) = unit {
                         tag.attribute("unit", unit);
+                    }
+                } else if field.kind == Kind::Attribute {
+                    match value.text(index) {
+                        Some(text) => tag.attribute(field.name, &text),
+                        None if attribute.is_there() => {
+                            tag.attribute_from(field.name, |out| _ = attribute.write(out));
+                        }
+                        None => {}
                     }
                 }
             }
@@ -393,6 +402,13 @@ fn print_field(field: &FieldShape, slot: Slot<'_>, tag: &mut Tag) {
             });
             if let Some(wrapper) = wrapper.filter(|wrapper| !wrapper.is_empty()) {
                 tag.child(wrapper);
+            }
+        }
+        (Kind::Value { attribute: Some(attribute), .. }, Slot::Value(value)) if !field.unit => {
+            if value.is_there() {
+                let mut inner = Tag::new(field.name);
+                inner.attribute_from(attribute, |out| _ = value.write(out));
+                tag.child(inner);
             }
         }
         (Kind::Value { attribute, .. }, slot) => {
