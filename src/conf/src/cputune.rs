@@ -103,13 +103,15 @@ impl Cputune {
             }
             pinned.push(pin.iothread);
         }
-        self.vcpu_schedulers = each(&self.vcpu_schedulers, |of| &mut of.vcpus, reader);
-        self.iothread_schedulers = each(&self.iothread_schedulers, |of| &mut of.iothreads, reader);
+        self.vcpu_schedulers = each("vCPU", &self.vcpu_schedulers, |of| &mut of.vcpus, reader);
+        self.iothread_schedulers =
+            each("I/O thread", &self.iothread_schedulers, |of| &mut of.iothreads, reader);
     }
 }
 
-/// One element for each number in the sets of `schedules`, in order.
+/// One element for each number in the sets of `schedules`, in order; `what` the numbers are of.
 fn each<T: Clone + HasOrigin>(
+    what: &str,
     schedules: &[T],
     threads: impl Fn(&mut T) -> &mut CpuSet,
     reader: &mut Reader,
@@ -119,7 +121,7 @@ fn each<T: Clone + HasOrigin>(
         let mut schedule = schedule.clone();
         for number in std::mem::take(threads(&mut schedule)).0 {
             if single.iter().any(|(taken, _)| *taken == number) {
-                let message = format!("thread {number} is scheduled more than once");
+                let message = format!("{what} {number} is scheduled more than once");
                 reader.error(schedule.origin(), Part::Name, message);
             }
             let mut one = schedule.clone();
@@ -432,7 +434,7 @@ mod tests {
         assert_eq!(cputune(twice).unwrap_err(), ["two <vcpupin> are for processor 0"]);
         let twice = "<iothreadsched iothreads='1-2' scheduler='idle'/>\
                      <iothreadsched iothreads='2' scheduler='idle'/>";
-        assert_eq!(cputune(twice).unwrap_err(), ["thread 2 is scheduled more than once"]);
+        assert_eq!(cputune(twice).unwrap_err(), ["I/O thread 2 is scheduled more than once"]);
         assert!(cputune("<vcpusched vcpus='1' scheduler='fifo'/>").is_err());
     }
 

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use base::{OnOff, words};
+use base::{BadValue, OnOff, words};
 use xml::{El, Origin, Part, Problem, Reader, Xml};
 
 use crate::address::Hex;
@@ -80,6 +80,20 @@ impl Controller {
         matches!(model, Some(PciModel::PciRoot | PciModel::PcieRoot))
     }
 
+    /// Of a controller without ports their number has no effect, but it must be one.
+    ///
+    /// libvirt: `virDomainControllerDefParseXML`.
+    fn check_ports(&self, el: El<'_>, reader: &mut Reader) {
+        let has_ports =
+            matches!(self.kind, ControllerKind::VirtioSerial(_) | ControllerKind::Usb(_));
+        if let Some(text) = el.attribute("ports").filter(|_| !has_ports)
+            && !matches!(text.parse(), Ok(0..=i32::MAX))
+        {
+            let part = Part::Attribute("ports".to_owned());
+            reader.bad_value(el, part, text, BadValue::new("a number of zero or more"));
+        }
+    }
+
     /// The companions of an EHCI controller serve its ports two by two, from a fixed one on. Where
     /// there is no USB, nothing has an address.
     fn finish(&mut self, el: El<'_>, reader: &mut Reader) {
@@ -88,6 +102,7 @@ impl Controller {
             let part = Part::AttributeName("model".to_owned());
             reader.push(Problem::error(el.origin(), part, message).help("leave out 'model'"));
         }
+        self.check_ports(el, reader);
         let model = self.usb().and_then(|usb| usb.model);
         if self.info.master.is_none() {
             self.info.master = model.and_then(UsbModel::ich9_companion).map(|at| 2 * at);

@@ -29,6 +29,8 @@ pub struct Video {
 /// `<driver>` of a video card.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Xml)]
 pub struct VideoDriver {
+    /// Where it was written.
+    pub origin: Origin,
     /// Virtio options.
     #[xml(flatten)]
     pub virtio: VirtioOptions,

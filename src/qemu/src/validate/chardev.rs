@@ -91,31 +91,31 @@ fn complete(check: &mut Check<'_>) {
     for (origin, chardev, is_named) in sources(check.domain) {
         let missing = match &chardev.source {
             ChardevSource::Dev(_) | ChardevSource::File(_) | ChardevSource::Pipe(_) => {
-                chardev.source.path().is_none().then_some("path='…'")
+                chardev.source.path().is_none().then_some("'path'")
             }
             ChardevSource::Unix(unix) => {
-                (unix.source.path.is_none() && !is_named).then_some("path='…'")
+                (unix.source.path.is_none() && !is_named).then_some("'path'")
             }
-            ChardevSource::Tcp(tcp) if tcp.source.host.is_none() => Some("host='…'"),
-            ChardevSource::Tcp(tcp) if tcp.source.service.is_none() => Some("service='…'"),
+            ChardevSource::Tcp(tcp) if tcp.source.host.is_none() => Some("'host'"),
+            ChardevSource::Tcp(tcp) if tcp.source.service.is_none() => Some("'service'"),
             ChardevSource::Udp(udp) => {
                 let service = udp.connect().and_then(|connect| connect.service.as_ref());
-                service.is_none().then_some("mode='connect' service='…'")
+                service.is_none().then_some("'service' with mode='connect'")
             }
             ChardevSource::Spiceport(port) | ChardevSource::Dbus(port) => {
-                port.source.channel.is_none().then_some("channel='…'")
+                port.source.channel.is_none().then_some("'channel'")
             }
             ChardevSource::Nmdm(nmdm) => {
                 let given = [&nmdm.source.master, &nmdm.source.slave];
                 let is_half =
                     given.iter().any(|end| end.is_none()) && given.iter().any(|end| end.is_some());
-                is_half.then_some("master='…' slave='…'")
+                is_half.then_some("'master' and 'slave'")
             }
             _ => None,
         };
         if let Some(missing) = missing {
-            let message = "the source of this device is not complete";
-            check.refuse(origin, within("source"), message, format!("write <source {missing}/>"));
+            let message = format!("<source> of this device has no {missing}");
+            check.refuse(origin, within("source"), message, "say what QEMU is to open");
         }
         if let ChardevSource::Spiceport(port) | ChardevSource::Dbus(port) = &chardev.source
             && let Some(channel) = &port.source.channel

@@ -47,7 +47,7 @@ fn formats(check: &mut Check<'_>) {
                     "a directory is shown as a FAT file system: write type='fat'"
                 }
                 Some(StorageFormat::Dir) => "write type='dir' in <disk> and type='fat' here",
-                Some(StorageFormat::Cow | StorageFormat::Vhd) => "convert the image to qcow2",
+                Some(StorageFormat::Cow) => "convert the image to qcow2",
                 Some(StorageFormat::Fat)
                     if !matches!(source, Source::Dir(_) | Source::Volume(_)) =>
                 {
@@ -136,17 +136,23 @@ fn namespaces(check: &mut Check<'_>) {
 
 fn encryption(check: &mut Check<'_>) {
     each(check, |check, disk| {
-        let top = disk.encryption().map(|encryption| (encryption, disk.driver.format));
+        let top = disk.encryption().map(|top| (top, disk.driver.format, &disk.source));
         let below = images(disk).into_iter().skip(1);
         let below = below.filter_map(|(source, format, _)| {
-            source.common().encryption.as_ref().map(|encryption| (encryption, format))
+            source.common().encryption.as_ref().map(|encryption| (encryption, format, source))
         });
-        for (encryption, format) in top.into_iter().chain(below) {
+        for (encryption, format, source) in top.into_iter().chain(below) {
             if encryption.cipher.is_some() {
                 let message = "the <cipher> of a disk's image is in the image itself";
                 check.refuse(encryption.origin, Part::Name, message, "leave out <cipher>");
             }
             let is_librbd = encryption.engine == Some(EncryptionEngine::Librbd);
+            if is_librbd && source.network().is_none_or(|network| network.protocol != Protocol::Rbd)
+            {
+                let message = "librbd decrypts only images in Ceph";
+                let help = "leave out 'engine'";
+                check.refuse(encryption.origin, attribute("engine"), message, help);
+            }
             let takes_it = matches!(format, None | Some(StorageFormat::Raw | StorageFormat::Qcow2))
                 || is_librbd;
             let refused = match encryption.format {

@@ -246,21 +246,10 @@ fn managed(check: &mut Check<'_>) {
     });
 }
 
-/// libvirt: `virDomainCheckVirtioOptionsAreAbsent`.
 fn virtio_only(check: &mut Check<'_>) {
     each(check, |check, interface| {
-        let Some(driver) = interface.driver.as_ref().filter(|_| !interface.is_virtio()) else {
-            return;
-        };
-        let given = [
-            ("iommu", driver.virtio.iommu.is_some()),
-            ("ats", driver.virtio.ats.is_some()),
-            ("packed", driver.virtio.packed.is_some()),
-            ("page_per_vq", driver.virtio.page_per_vq.is_some()),
-        ];
-        for (name, _) in given.into_iter().filter(|(_, given)| *given) {
-            let message = format!("only a virtio interface has '{name}'");
-            check.refuse(driver.origin, attribute(name), message, "leave it out");
+        if let Some(driver) = interface.driver.as_ref().filter(|_| !interface.is_virtio()) {
+            check.refuse_virtio_options(driver.origin, &driver.virtio, "interface");
         }
     });
 }

@@ -46,6 +46,7 @@ mod vsock;
 mod watchdog;
 
 use conf::Domain;
+use conf::device::virtio::VirtioOptions;
 use xml::{Origin, Part, Problem};
 
 use crate::capabilities::Capabilities;
@@ -91,6 +92,22 @@ impl Check<'_> {
         expected: impl Into<String>,
     ) {
         self.problems.push(Problem::error(origin, attribute(name), message).expected(expected));
+    }
+
+    /// Refuses virtio's options at a device of another kind.
+    ///
+    /// libvirt: `virDomainCheckVirtioOptionsAreAbsent`.
+    fn refuse_virtio_options(&mut self, origin: Origin, options: &VirtioOptions, what: &str) {
+        let given = [
+            ("iommu", options.iommu),
+            ("ats", options.ats),
+            ("packed", options.packed),
+            ("page_per_vq", options.page_per_vq),
+        ];
+        for (name, _) in given.into_iter().filter(|(_, value)| value.is_some()) {
+            let message = format!("only a virtio {what} has '{name}'");
+            self.refuse(origin, attribute(name), message, "leave it out");
+        }
     }
 
     /// Refuses what this QEMU has not, which is told by a type that is missing.

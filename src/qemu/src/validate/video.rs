@@ -22,6 +22,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new("second-video-fits", "most cards can only be the first one", second),
     Rule::new("video-memory-fits", "only QXL has several memories", memory),
     Rule::new("video-acceleration-fits", "only virtio cards draw on the host", acceleration),
+    Rule::new("video-virtio-options-fit", "other cards have none", virtio_only),
     Rule::new("ramfb-has-no-address", "it is memory, not a device on a bus", ramfb),
 ];
 
@@ -32,6 +33,14 @@ fn each(check: &mut Check<'_>, rule: impl Fn(&mut Check<'_>, &Video, VideoType))
     for video in &check.domain.devices.videos {
         rule(check, video, video.model.kind.unwrap_or_default());
     }
+}
+
+fn virtio_only(check: &mut Check<'_>) {
+    each(check, |check, video, kind| {
+        if let Some(driver) = video.driver.as_ref().filter(|_| kind != VideoType::Virtio) {
+            check.refuse_virtio_options(driver.origin, &driver.virtio, "card");
+        }
+    });
 }
 
 /// libvirt: `virQEMUCapsFillDomainDeviceVideoCaps`.
@@ -60,7 +69,7 @@ fn none(check: &mut Check<'_>) {
     let count = check.domain.devices.videos.len();
     each(check, |check, video, kind| {
         if kind == VideoType::None && count > 1 {
-            let message = "there is no card beside other cards";
+            let message = "'none' stands for no video card at all, but there are others";
             check.refuse(video.model.origin, attribute("type"), message, "leave one of them out");
         }
     });

@@ -1,6 +1,6 @@
 //! `<backingStore>`: the image below another one.
 
-use xml::{Cursor, El, Grammar, Origin, Part, Pattern, Reader, Tag, Xml};
+use xml::{Cursor, El, Grammar, Origin, Part, Pattern, Problem, Reader, Tag, Xml};
 
 use crate::device::disk::driver::{MetadataCache, StorageFormat};
 use crate::device::disk::source::Source;
@@ -70,6 +70,12 @@ impl BackingImage {
         self.source.has_no_startup_policy(reader);
         if el.child("source").is_none() {
             reader.error(el.origin(), Part::Name, "<backingStore type='…'> needs <source>");
+        }
+        // A word of <driver> alone.
+        if let Some(format) = el.child("format").filter(|f| f.attribute("type") == Some("aio")) {
+            let part = Part::Attribute("type".to_owned());
+            let message = "'aio' is no format of a backing image";
+            reader.push(Problem::error(format.origin(), part, message).help("write type='raw'"));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `<hostdev type='scsi'>` and `type='scsi_host'`: SCSI units and targets of the host.
 
 use base::{BadValue, Datatype, Value, YesNo, words};
-use xml::{Origin, Xml};
+use xml::{El, Origin, Part, Reader, Xml};
 
 use crate::device::disk::Sgio;
 use crate::device::disk::auth::Auth;
@@ -38,6 +38,7 @@ pub enum ScsiSource {
 
 /// A unit of an adapter of the host.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Xml)]
+#[xml(finish = AdapterUnit::finish)]
 pub struct AdapterUnit {
     /// Where it was written.
     pub origin: Origin,
@@ -47,6 +48,16 @@ pub struct AdapterUnit {
     /// The place on the adapter.
     #[xml(child, required)]
     pub address: AdapterAddress,
+}
+
+impl AdapterUnit {
+    /// libvirt: `virDomainHostdevSubsysSCSIHostDefParseXML`.
+    fn finish(&mut self, el: El<'_>, reader: &mut Reader) {
+        if let Some(adapter) = el.child("adapter").filter(|_| self.adapter.is_empty()) {
+            let part = Part::Attribute("name".to_owned());
+            reader.error(adapter.origin(), part, "an adapter of the host has a name");
+        }
+    }
 }
 
 /// `<address>` of a unit of an adapter.

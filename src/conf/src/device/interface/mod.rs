@@ -172,15 +172,11 @@ impl Interface {
         }
         let Some(driver) = &mut self.driver else { return };
         let Some(el) = el.child("driver") else { return };
-        let dropped = if self.model.is_none() {
-            let kept = Driver { virtio: driver.virtio.clone(), ..Driver::default() };
-            let dropped = kept != *driver;
-            *driver = kept;
-            dropped
-        } else {
-            self.driver = None;
-            true
-        };
+        let kept =
+            Driver { origin: driver.origin, virtio: driver.virtio.clone(), ..Driver::default() };
+        let dropped = kept != *driver;
+        let has_effect = self.model.is_none() || kept != Driver::default();
+        self.driver = Some(kept).filter(|_| has_effect);
         if dropped {
             let message = "<driver> has no effect without <model type='virtio'/>";
             reader.warning(el.origin(), Part::Name, message);

@@ -38,9 +38,12 @@ fn without_a_virtio_model_only_virtio_options_of_the_driver_may_count() {
     let (_, problems) = interface("<backend tap='/dev/net/tun' vhost='/dev/vhost-net'/>");
     assert_eq!(problems, ["'vhost' has no effect without <model type='virtio'/>"]);
 
-    let (other, problems) = interface("<model type='e1000'/><driver iommu='on'/>");
+    let (other, problems) = interface("<model type='e1000'/><driver queues='4'/>");
     assert_eq!(other.driver, None);
     assert_eq!(problems, ["<driver> has no effect without <model type='virtio'/>"]);
+    let (other, problems) = interface("<model type='e1000'/><driver iommu='on'/>");
+    assert!(other.driver.is_some_and(|driver| driver.virtio.iommu.is_some()));
+    assert_eq!(problems, [""; 0]);
 }
 
 #[test]
