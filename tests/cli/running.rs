@@ -126,3 +126,31 @@ fn a_processor_that_the_host_cannot_give_is_refused_where_it_is_checked() {
     home.define(&of("none"));
     home.vdomain(&["start", "checked", "--paused"]).done();
 }
+
+#[test]
+fn guests_that_start_at_once_get_ports_of_their_own() {
+    let Some(home) = Home::with_qemu() else { return };
+    let display =
+        "<graphics type='spice' autoport='yes'/>\n    <graphics type='vnc' autoport='yes'/>";
+    let names = ["one", "two", "three"];
+    for name in names {
+        home.define(&document(name, display));
+    }
+    let started = home.vdomain(&["start", "--paused", "one", "two", "three"]);
+    if started.err.contains("SPICE") || started.err.contains("spice") {
+        assert!(!started.err.contains("binding socket"), "{}", started.err);
+        return crate::common::not_tested("this QEMU has no SPICE");
+    }
+    assert_eq!(started.code, 0, "{}", started.err);
+    let shown = |name: &&str| home.vdomain(&["domdisplay", "--all", name]).done().out;
+    let mut displays: Vec<String> = names
+        .iter()
+        .map(shown)
+        .flat_map(|it| it.lines().map(str::to_owned).collect::<Vec<_>>())
+        .collect();
+    displays.retain(|line| !line.is_empty());
+    displays.sort();
+    let count = displays.len();
+    displays.dedup();
+    assert_eq!((count, displays.len()), (6, 6), "{displays:?}");
+}

@@ -1,7 +1,10 @@
 //! `start`: start domains.
 
+use std::fs;
 use std::path::Path;
 
+use conf::Domain;
+use conf::device::graphics::{Graphics, GraphicsType};
 use qemu::Mode;
 use qemu::plan::Options;
 use qemu::validate::start_problems;
@@ -9,6 +12,7 @@ use serde_json::json;
 use store::Name;
 use supervisor::request::{Lifecycle, Request};
 use supervisor::{Client, StartError, Waiting};
+use sys::lock::{Kind, Lock};
 
 use crate::arguments::{Reading, StartArguments, Starting};
 use crate::document::{Completed, Document};
@@ -85,6 +89,8 @@ pub(super) fn launch(
     // A console that is connected before the guest runs misses nothing.
     let options =
         Options { paused: starting.paused || starting.console, strict: starting.reading.strict };
+    // Held until QEMU has the ports that are free now.
+    let ports = port_lock(&completed.domain, environment).transpose()?;
     let plan = super::plan::make(completed, world, &options, environment, output)?;
     for note in &plan.notes {
         output.say(note);
@@ -94,8 +100,25 @@ pub(super) fn launch(
         let disks = &completed.domain.devices.disks;
         sharing::name_the_other(Failure::refused(error), name, disks, environment)
     })?;
+    drop(ports);
     output.say(format_args!("Domain '{name}' started"));
     Ok(())
+}
+
+/// What starts of guests with displays take in turn that get free ports by number: to a plan a port is
+/// free until the QEMU of another one listens on it.
+fn port_lock(domain: &Domain, environment: &Environment) -> Option<Result<Lock, Failure>> {
+    let is_numbered = |graphics: &Graphics| match &graphics.kind {
+        GraphicsType::Spice(_) => true,
+        GraphicsType::Vnc(vnc) => vnc.websocket.is_some(),
+        _ => false,
+    };
+    let run = &environment.directories.run;
+    domain.devices.graphics.iter().any(is_numbered).then(|| {
+        let taken = fs::create_dir_all(run);
+        let taken = taken.and_then(|()| Lock::take(&run.join(".ports"), Kind::Exclusive));
+        taken.map_err(|error| Failure::refused(sys::reason(&error)))
+    })
 }
 
 /// Connects to the console of a guest that was started for that, and lets it run.

@@ -67,7 +67,7 @@ pub(super) fn questions(
     };
     match &graphics.kind {
         GraphicsType::Vnc(vnc) => vnc::questions(vnc, &address),
-        GraphicsType::Spice(spice) => spice::questions(spice, settings, &address, answers),
+        GraphicsType::Spice(spice) => spice::questions(spice, domain, settings, &address, answers),
         _ => Vec::new(),
     }
 }

@@ -2,9 +2,10 @@
 
 use base::YesNo;
 use base::words::Words;
+use conf::Domain;
 use conf::device::chardev::MouseMode;
 use conf::device::graphics::spice::{ChannelMode, ChannelName};
-use conf::device::graphics::{DisplayPort, Spice};
+use conf::device::graphics::{DisplayPort, GraphicsType, Spice};
 
 use super::{Place, bracketed, free_port, password, place_of, render_node, sasl};
 use crate::answers::{Answer, Answers, Question};
@@ -81,26 +82,35 @@ pub(super) fn spice(builder: &mut Builder<'_>, spice: &Spice, name: &str) {
     password::set(builder, "spice", &spice.auth, settings.password.as_deref());
 }
 
-/// What to look at.
+/// What to look at: each free port is behind the one before.
 pub(super) fn questions(
     spice: &Spice,
+    domain: &Domain,
     settings: &DisplaySettings,
     address: &str,
     answers: &Answers,
 ) -> Vec<Question> {
     let (plain, tls) = needed(spice, settings);
-    let first = Question::FreePort(address.to_owned(), FIRST_PORT);
+    let own = usize::from(plain) + usize::from(tls);
+    let count = if own > 0 { own + usize::from(is_beside_vnc(domain)) } else { 0 };
     let mut questions = Vec::new();
-    if tls
-        && plain
-        && let Some(Answer::Port(port)) = answers.get(&first)
-    {
-        questions.push(Question::FreePort(address.to_owned(), port.saturating_add(1)));
-    }
-    if tls || plain {
-        questions.push(first);
+    let mut from = FIRST_PORT;
+    for _ in 0..count {
+        let question = Question::FreePort(address.to_owned(), from);
+        let answer = answers.get(&question);
+        questions.push(question);
+        let Some(Answer::Port(port)) = answer else { break };
+        from = port.saturating_add(1);
     }
     questions
+}
+
+/// Whether a VNC server of the same guest takes the first free port.
+fn is_beside_vnc(domain: &Domain) -> bool {
+    domain.devices.graphics.iter().any(|graphics| match &graphics.kind {
+        GraphicsType::Vnc(vnc) => vnc.port.and_then(DisplayPort::fixed).is_none(),
+        _ => false,
+    })
 }
 
 /// Whether free ports are taken, without TLS and with it.
@@ -143,9 +153,13 @@ fn ports(
         tls: spice.tls_port.and_then(DisplayPort::fixed).map(i64::from),
     };
     let mut from = FIRST_PORT;
+    let behind = |port| u16::try_from(port).unwrap_or(FIRST_PORT).saturating_add(1);
+    if (plain || tls) && is_beside_vnc(builder.domain) {
+        from = behind(free_port(builder, address, from, FIRST_PORT.into())?);
+    }
     if plain {
         let port = free_port(builder, address, from, UNSEEN_PORT)?;
-        from = u16::try_from(port).unwrap_or(FIRST_PORT).saturating_add(1);
+        from = behind(port);
         ports.plain = Some(port);
     }
     if tls {
