@@ -76,6 +76,10 @@ pub struct VideoModel {
     /// Whether a virtio card uses blob resources. Absent: QEMU's default.
     #[xml(attribute)]
     pub blob: Option<OnOff>,
+    /// Whether the card describes its screen to the guest by EDID (QEMU: `edid`). Absent: QEMU's
+    /// default. libvirt has it since 11.7.
+    #[xml(attribute)]
+    pub edid: Option<OnOff>,
     /// What the host's graphics card does for it.
     #[xml(child)]
     pub acceleration: Option<Acceleration>,

@@ -57,6 +57,7 @@ pub(super) fn video(builder: &mut Builder<'_>, pos: usize, video: &Video) {
     }
     sizes(&mut device, video, kind);
     resolution(&mut device, video);
+    device.switch("edid", model.edid);
     device.address(&video.info, builder);
     builder.device(device);
 }

@@ -23,6 +23,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new("video-memory-fits", "only QXL has several memories", memory),
     Rule::new("video-acceleration-fits", "only virtio cards draw on the host", acceleration),
     Rule::new("video-virtio-options-fit", "other cards have none", virtio_only),
+    Rule::new("video-edid-fits", "other cards have no screen to describe", edid),
     Rule::new("ramfb-has-no-address", "it is memory, not a device on a bus", ramfb),
 ];
 
@@ -39,6 +40,17 @@ fn virtio_only(check: &mut Check<'_>) {
     each(check, |check, video, kind| {
         if let Some(driver) = video.driver.as_ref().filter(|_| kind != VideoType::Virtio) {
             check.refuse_virtio_options(driver.origin, &driver.virtio, "card");
+        }
+    });
+}
+
+fn edid(check: &mut Check<'_>) {
+    each(check, |check, video, kind| {
+        let has_edid = matches!(kind, VideoType::Vga | VideoType::Bochs | VideoType::Virtio);
+        if video.model.edid.is_some() && !has_edid {
+            let message = format!("a {kind} card has no EDID");
+            let help = "leave out 'edid', or write type='vga', 'bochs' or 'virtio'";
+            check.refuse(video.model.origin, attribute("edid"), message, help);
         }
     });
 }
