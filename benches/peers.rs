@@ -100,14 +100,26 @@ impl Bare {
     pub(crate) fn new(plan: &Value, channel: &Path) -> Self {
         let words =
             |value: &Value| -> Vec<String> { serde_json::from_value(value.clone()).unwrap() };
-        let mut argv: Vec<String> = words(&plan["argv"])
-            .into_iter()
-            .filter(|argument| argument != "-S")
-            .map(|argument| match argument.starts_with("socket,id=charmonitor") {
-                true => "stdio,id=charmonitor".to_owned(),
-                false => argument,
-            })
-            .collect();
+        let log = format!("logfile={}", channel.with_file_name("console.log").display());
+        let mut argv = Vec::new();
+        let mut planned = words(&plan["argv"]).into_iter();
+        while let Some(argument) = planned.next() {
+            match argument.as_str() {
+                "-S" => {}
+                // A console's log, which is named instead.
+                "-add-fd" => drop(planned.next()),
+                monitor if monitor.starts_with("socket,id=charmonitor") => {
+                    argv.push("stdio,id=charmonitor".to_owned());
+                }
+                console if console.contains("logfile=/dev/fdset/") => {
+                    let fields = console.split(',');
+                    let is_log = |field: &str| field.starts_with("logfile=");
+                    let named = fields.map(|field| if is_log(field) { &log } else { field });
+                    argv.push(named.collect::<Vec<&str>>().join(","));
+                }
+                _ => argv.push(argument),
+            }
+        }
         let source_of = |set: &Value| {
             let mut files = plan["fds"].as_array().unwrap().iter();
             files.find(|file| file["fdset"] == *set).unwrap()["source"].clone()
