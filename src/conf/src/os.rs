@@ -4,6 +4,7 @@ use base::{NonEmpty, YesNo, words};
 use xml::{El, Origin, Part, Problem, Reader, Xml};
 
 use crate::architecture::Architecture;
+use crate::device::disk::backing_store::NAMES_NOTHING;
 use crate::device::disk::source::Source;
 
 words! {
@@ -347,11 +348,15 @@ impl Nvram {
         if let Some(source) = &mut self.source {
             source.has_no_startup_policy(reader);
         }
-        if self.source.is_some() && el.child("source").is_none() {
-            reader.push(
+        match (&self.source, el.child("source")) {
+            (Some(_), None) => reader.push(
                 Problem::error(el.origin(), Part::Name, "<nvram> needs <source>")
                     .help("its attribute 'type' says that there is one"),
-            );
+            ),
+            (Some(source), Some(found)) if source.is_empty() => {
+                reader.error(found.origin(), Part::Name, NAMES_NOTHING);
+            }
+            _ => {}
         }
     }
 }

@@ -65,11 +65,18 @@ pub struct BackingImage {
     pub backing_store: Option<BackingStore>,
 }
 
+/// Said of a source that would be printed without what makes it one, and could not be read again.
+pub(crate) const NAMES_NOTHING: &str = "<source> says nothing of where the image is";
+
 impl BackingImage {
     fn finish(&mut self, el: El<'_>, reader: &mut Reader) {
         self.source.has_no_startup_policy(reader);
-        if el.child("source").is_none() {
-            reader.error(el.origin(), Part::Name, "<backingStore type='…'> needs <source>");
+        match el.child("source") {
+            None => reader.error(el.origin(), Part::Name, "<backingStore type='…'> needs <source>"),
+            Some(source) if self.source.is_empty() => {
+                reader.error(source.origin(), Part::Name, NAMES_NOTHING);
+            }
+            Some(_) => {}
         }
         // A word of <driver> alone.
         if let Some(format) = el.child("format").filter(|f| f.attribute("type") == Some("aio")) {
