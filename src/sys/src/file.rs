@@ -2,11 +2,12 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use rustix::fs::FallocateFlags;
+use rustix::fs::{FallocateFlags, inotify};
 use rustix::io::Errno;
 
 use crate::{context, invalid};
@@ -103,6 +104,20 @@ pub fn forget_beginning(path: &Path, most: u64, kept: u64) -> io::Result<()> {
     }
 }
 
+/// A descriptor that can be read whenever something was written to a file, or it was removed. What is
+/// read then says no more.
+///
+/// # Errors
+///
+/// Those of inotify_init1(2), which allows each user only so many, and of inotify_add_watch(2).
+pub fn watch(path: &Path) -> io::Result<OwnedFd> {
+    let watch = inotify::init(inotify::CreateFlags::CLOEXEC)?;
+    // A file that somebody has open says of its removal only that it has fewer names.
+    let changes = inotify::WatchFlags::MODIFY | inotify::WatchFlags::ATTRIB;
+    inotify::add_watch(&watch, path, changes)?;
+    Ok(watch)
+}
+
 /// Creates a file with a name that nobody has yet.
 fn create_beside(directory: &Path, path: &Path) -> io::Result<(PathBuf, File)> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -122,6 +137,8 @@ fn create_beside(directory: &Path, path: &Path) -> io::Result<(PathBuf, File)> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+
     use super::*;
 
     #[test]
@@ -168,6 +185,20 @@ mod tests {
             assert!(left.starts_with(&[0; 1 << 16]));
         }
         assert!(path.metadata().unwrap().blocks() * 512 <= 1 << 17);
+    }
+
+    #[test]
+    fn a_file_that_is_open_elsewhere_is_watched_until_it_is_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        let mut log = File::create(&path).unwrap();
+        let mut watch = File::from(watch(&path).unwrap());
+        let mut events = [0; 1024];
+
+        log.write_all(b"said").unwrap();
+        assert!(watch.read(&mut events).unwrap() > 0);
+        std::fs::remove_file(&path).unwrap();
+        assert!(watch.read(&mut events).unwrap() > 0);
     }
 
     #[test]
