@@ -128,13 +128,6 @@ fn describe(disk: &Disk, statistics: &Value, block: &Value) -> RunningDisk {
     }
 }
 
-/// The disk with this name or this image, as `domblkinfo` and `domblkstat` take it.
-pub fn position(domain: &Domain, word: &str) -> Option<usize> {
-    let disks = &domain.devices.disks;
-    let named = disks.iter().position(|disk| disk.name() == word);
-    named.or_else(|| disks.iter().position(|disk| source(disk).as_deref() == Some(word)))
-}
-
 /// What a device of the document is called in events: the name of the disk, or the alias.
 pub fn name_of(domain: &Domain, alias: &str) -> String {
     let found = Aliases::assign(domain).find(alias);

@@ -198,7 +198,7 @@ pub fn started() -> DomainEvent {
 /// libvirt: `qemuBlockJobEmitEvents`.
 fn disk_of(domain: &Domain, job: &str) -> String {
     let name = job.split_once('-').and_then(|(_, rest)| Some(rest.split_once("-libvirt-")?.0));
-    let pos = name.and_then(|name| disks::position(domain, name));
+    let pos = name.and_then(|name| domain.devices.disk(name));
     let path = pos.and_then(|pos| disks::source(&domain.devices.disks[pos]));
     path.unwrap_or_else(|| name.unwrap_or(job).to_owned())
 }

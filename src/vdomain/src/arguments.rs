@@ -6,6 +6,7 @@ mod devices;
 mod domains;
 mod memory;
 mod running;
+mod size;
 
 use std::path::PathBuf;
 

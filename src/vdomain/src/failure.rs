@@ -78,6 +78,18 @@ impl Failure {
     }
 }
 
+/// What is wrong where no document came with the command.
+impl From<Vec<Problem>> for Failure {
+    fn from(problems: Vec<Problem>) -> Self {
+        let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+        let failure = Self::refused(messages.join("; "));
+        match problems.into_iter().find_map(|problem| problem.help) {
+            Some(help) => failure.help(help),
+            None => failure,
+        }
+    }
+}
+
 impl From<qmp::Error> for Failure {
     fn from(error: qmp::Error) -> Self {
         let exit = if error.outcome_is_unknown() { Exit::TimedOut } else { Exit::Refused };

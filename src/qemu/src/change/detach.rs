@@ -4,7 +4,7 @@ use base::PciAddress;
 use conf::Domain;
 use conf::device::controller::ControllerKind;
 use conf::device::{Device, DeviceId};
-use xml::{Origin, Part, Problem, Source};
+use xml::{Origin, Part, Problem};
 
 use super::attach::CHANGEABLE;
 use super::find::worded;
@@ -84,10 +84,10 @@ pub fn detach(
 
 /// A live document without the device of this id; `None` if it has none, or is none.
 pub fn without(document: &str, device: &str) -> Option<String> {
-    let source = Source::new("live document", document).without_places();
-    let (mut domain, _) = conf::parse_live(&source).ok()?;
-    let id = Aliases::assign(&domain).find(device)?;
-    list::take(&mut domain, id).then(|| conf::print(&domain))
+    super::edited(document, |domain| {
+        let id = Aliases::assign(domain).find(device)?;
+        list::take(domain, id).then_some(())
+    })
 }
 
 /// Another device in the same slot: they could only go together.

@@ -6,10 +6,10 @@ use std::num::NonZeroU64;
 use conf::Domain;
 use conf::device::DeviceKind;
 use conf::throttle::Iotune;
-use xml::{Origin, Part, Problem};
+use xml::Problem;
 
-use super::{Change, Step};
-use crate::alias::{self, Aliases};
+use super::{Change, Step, refusal};
+use crate::alias::Aliases;
 use crate::capabilities::Capabilities;
 use crate::complete::{Mode, complete};
 use crate::host::Host;
@@ -39,11 +39,8 @@ impl Limits {
     /// There is no such disk.
     pub fn set(&self, domain: &Domain) -> Result<(Domain, usize), Vec<Problem>> {
         let mut domain = domain.clone();
+        let pos = super::disk(&domain, &self.disk)?;
         let disks = &mut domain.devices.disks;
-        let Some(pos) = disks.iter().position(|disk| disk.name() == self.disk) else {
-            let message = format!("the guest has no disk '{}'", self.disk);
-            return Err(vec![Problem::error(Origin::None, Part::Name, message)]);
-        };
         let mut iotune = disks[pos].iotune.take().unwrap_or_default();
         let is_given = |family: &str| self.numbers.keys().any(|name| family_of(name) == family);
         for (name, number) in iotune.numbers_mut() {
@@ -80,17 +77,11 @@ impl Limits {
         let (old, new) = (&live.devices.disks[pos], &domain.devices.disks[pos]);
         let (Some(old), Some(new)) = (throttle::limit(old, &alias), throttle::limit(new, &alias))
         else {
-            let message = format!("disk {}: QEMU cannot limit it", self.disk);
-            return Err(vec![Problem::error(Origin::None, Part::Name, message)]);
+            return Err(vec![refusal(format!("disk {}: QEMU cannot limit it", self.disk))]);
         };
         let command = "block_set_io_throttle";
-        Ok(Change {
-            revision: inventory.revision,
-            document: conf::print(&alias::of_running(&domain)),
-            steps: vec![Step::with_undo((command, new), Some((command, old)), &purpose)],
-            purpose,
-            ..Change::default()
-        })
+        let step = Step::with_undo((command, new), Some((command, old)), &purpose);
+        Ok(Change::of_steps(inventory, &domain, purpose, vec![step]))
     }
 }
 

@@ -6,10 +6,10 @@ use conf::device::memballoon::MemballoonModel;
 use conf::device::memory_device::{MemoryModel, VirtioMem};
 use conf::memory::Kibibytes;
 use serde_json::{Value, json};
-use xml::{Origin, Part, Problem, Source};
+use xml::Problem;
 
-use super::{Change, Step};
-use crate::alias::{self, Aliases};
+use super::{Change, Step, refusal};
+use crate::alias::Aliases;
 use crate::capabilities::Capabilities;
 use crate::complete::{Mode, complete};
 use crate::host::Host;
@@ -35,13 +35,7 @@ pub fn balloon(
     }
     let purpose = "memory of the guest".to_owned();
     let step = Step::with_undo(("balloon", json!({"value": size.bytes()})), None, &purpose);
-    Ok(Change {
-        revision: inventory.revision,
-        document: conf::print(&alias::of_running(live)),
-        steps: vec![step],
-        purpose,
-        ..Change::default()
-    })
+    Ok(Change::of_steps(inventory, live, purpose, vec![step]))
 }
 
 /// A stored document in which the guest begins with so much memory.
@@ -75,10 +69,10 @@ pub fn with_maximum(domain: &Domain, size: Kibibytes) -> Result<Domain, Vec<Prob
 /// The text of a live document in which the balloon leaves the guest so many bytes; `None` if that is
 /// no document.
 pub fn ballooned(document: &str, bytes: u64) -> Option<String> {
-    let source = Source::new("live document", document).without_places();
-    let (mut domain, _) = conf::parse_live(&source).ok()?;
-    domain.current_memory = Some(Kibibytes(bytes / 1024));
-    Some(conf::print(&domain))
+    super::edited(document, |domain| {
+        domain.current_memory = Some(Kibibytes(bytes / 1024));
+        Some(())
+    })
 }
 
 fn check(domain: &Domain, size: Kibibytes) -> Result<(), Vec<Problem>> {
@@ -162,22 +156,15 @@ impl Requested {
             ("qom-set", json!({"path": path, "property": "requested-size", "value": size}))
         };
         let purpose = format!("size of memory {alias}");
-        Ok(Change {
-            revision: inventory.revision,
-            steps: vec![Step::with_undo(set(&domain), Some(set(live)), &purpose)],
-            document: conf::print(&alias::of_running(&domain)),
-            purpose,
-            ..Change::default()
-        })
+        let step = Step::with_undo(set(&domain), Some(set(live)), &purpose);
+        Ok(Change::of_steps(inventory, &domain, purpose, vec![step]))
     }
-}
-
-fn refusal(message: impl Into<String>) -> Problem {
-    Problem::error(Origin::None, Part::Name, message)
 }
 
 #[cfg(test)]
 mod tests {
+    use xml::Source;
+
     use super::*;
 
     fn domain(memories: &str) -> Domain {

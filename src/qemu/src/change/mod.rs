@@ -22,10 +22,16 @@ mod update;
 
 use std::fmt::{self, Display};
 
+use conf::Domain;
+use conf::device::Disk;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use xml::{Origin, Part, Problem, Source};
 
-use crate::plan::{Command, Fd, Helper, PciHandover, Plan, PlannedSecret, VirtualFunction};
+use crate::alias;
+use crate::plan::{
+    Command, Fd, Helper, Inventory, PciHandover, Plan, PlannedSecret, VirtualFunction,
+};
 
 pub use attach::Attaching;
 pub use block::{Image, Job, JobKind, Rewired};
@@ -149,7 +155,48 @@ impl Step {
     }
 }
 
+/// The place of the disk that a word means: its name, or where its image is.
+///
+/// # Errors
+/// There is no such disk; which there are.
+pub fn disk(domain: &Domain, word: &str) -> Result<usize, Vec<Problem>> {
+    domain.devices.disk(word).ok_or_else(|| {
+        let names: Vec<&str> = domain.devices.disks.iter().map(Disk::name).collect();
+        let problem = refusal(format!("there is no disk '{word}'"));
+        vec![problem.help(format!("it has: {}", names.join(", ")))]
+    })
+}
+
+/// Something that cannot be done, for which no document asks.
+fn refusal(message: impl Into<String>) -> Problem {
+    Problem::error(Origin::None, Part::Name, message)
+}
+
+/// The text of a live document that `edit` has changed; `None` if it has not, or if that is no document.
+fn edited(text: &str, edit: impl FnOnce(&mut Domain) -> Option<()>) -> Option<String> {
+    let source = Source::new("live document", text).without_places();
+    let (mut domain, _) = conf::parse_live(&source).ok()?;
+    edit(&mut domain)?;
+    Some(conf::print(&domain))
+}
+
 impl Change {
+    /// Steps after which a guest has another document.
+    pub(crate) fn of_steps(
+        inventory: &Inventory,
+        document: &Domain,
+        purpose: String,
+        steps: Vec<Step>,
+    ) -> Self {
+        Self {
+            purpose,
+            revision: inventory.revision,
+            steps,
+            document: conf::print(&alias::of_running(document)),
+            ..Self::default()
+        }
+    }
+
     /// What of a plan concerns a guest that runs.
     pub(crate) fn of_plan(plan: Plan) -> Self {
         Self {

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::{Definitions, RunDirectory};
 
-use super::record::Record;
+use super::record::{Record, edit_document};
 use crate::control::Problem;
 use crate::launch::Guest;
 
@@ -76,15 +76,15 @@ pub(super) async fn has_begun(job: &Job, guest: &Guest) -> bool {
     if job.id.is_empty() {
         // A node that nothing uses can be taken away.
         return match &job.given_up {
-            Some(node) => !is_out_of_use(node, &guest.client).await,
+            Some(node) => !is_taken_away(node, &guest.client).await,
             None => false,
         };
     }
     jobs(&guest.client).await.is_none_or(|jobs| jobs.contains_key(&job.id))
 }
 
-/// Takes a node away if nothing uses it; `false` if something does, or QEMU does not answer.
-async fn is_out_of_use(node: &str, client: &Client) -> bool {
+/// Takes a node away; `false` if something uses it, or QEMU does not answer.
+async fn is_taken_away(node: &str, client: &Client) -> bool {
     let arguments = json!({ "node-name": node });
     match client.execute("blockdev-del", &arguments).await {
         Ok(_) => true,
@@ -133,7 +133,7 @@ async fn outcome(job: &Job, found: Option<&Value>, client: &Client) -> Option<Ou
         None => Some("QEMU does not know the job any more"),
     };
     let left = match &job.left {
-        Some(node) if error.is_none() || found.is_none() => Some(is_out_of_use(node, client).await),
+        Some(node) if error.is_none() || found.is_none() => Some(is_taken_away(node, client).await),
         _ => None,
     };
     Some(match (left, error) {
@@ -151,11 +151,7 @@ async fn finish(begun: &Begun, record: &mut Record, guest: &Guest) -> bool {
     let Some(outcome) = begun.outcome.clone() else { return true };
     let is_completed = outcome == Outcome::Completed;
     if is_completed {
-        let live = std::fs::read_to_string(run.document()).ok();
-        if let Some(document) = live.and_then(|text| block::live_after(&text, &job.images)) {
-            let document = document.as_bytes();
-            let _ = sys::file::atomic_write_until_crash(&run.document(), document, 0o600);
-        }
+        edit_document(run, |text| block::live_after(text, &job.images));
         if !store(begun, run) {
             return false;
         }

@@ -245,11 +245,7 @@ impl Changes {
 
 /// Notes in the live document how much memory the balloon leaves the guest.
 fn ballooned(bytes: u64, guest: &Guest) {
-    let path = guest.resources.run.document();
-    let document = std::fs::read_to_string(&path).ok();
-    if let Some(document) = document.and_then(|text| memory::ballooned(&text, bytes)) {
-        let _ = sys::file::atomic_write_until_crash(&path, document.as_bytes(), 0o600);
-    }
+    record::edit_document(&guest.resources.run, |text| memory::ballooned(text, bytes));
 }
 
 /// Whether something is asked about devices.

@@ -49,6 +49,16 @@ pub struct Beginning {
     pub told: Vec<Command>,
 }
 
+/// Changes the live document of a guest, as far as `edit` has something to change. A document that cannot
+/// be written stays as it is: whoever asks QEMU is told what is so.
+pub(super) fn edit_document(run: &RunDirectory, edit: impl FnOnce(&str) -> Option<String>) {
+    let path = run.document();
+    let document = fs::read_to_string(&path).ok();
+    if let Some(document) = document.and_then(|text| edit(&text)) {
+        let _ = sys::file::atomic_write_until_crash(&path, document.as_bytes(), 0o600);
+    }
+}
+
 impl Record {
     /// Of a guest that was just started.
     pub fn new(inventory: Inventory) -> Self {

@@ -7,7 +7,7 @@ use qemu::change::{Removal, without};
 use qmp::{Client, ErrorClass};
 use serde_json::{Value, json};
 
-use super::record::Record;
+use super::record::{Record, edit_document};
 use crate::control::Problem;
 use crate::launch::{Guest, end_helper};
 
@@ -71,10 +71,7 @@ pub(super) async fn complete(removal: &Removal, guest: &mut Guest) {
         let _ = record.write(run);
     }
     let _ = guest.status.write(run);
-    let document = std::fs::read_to_string(run.document()).ok();
-    if let Some(document) = document.and_then(|text| without(&text, &removal.device)) {
-        let _ = sys::file::atomic_write_until_crash(&run.document(), document.as_bytes(), 0o600);
-    }
+    edit_document(run, |text| without(text, &removal.device));
 }
 
 /// The ids of the devices that QEMU has; `None` if it does not say.

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::size::{bytes, kibibytes};
 use super::{Changing, One};
 
 /// A disk of a guest that runs.
@@ -207,8 +208,8 @@ pub(crate) struct Blockresize {
     #[command(flatten)]
     pub(crate) disk: DiskOf,
     /// The size in KiB, or with a unit: 10G is 10 GiB, 10GB less.
-    #[arg(value_name = "SIZE")]
-    pub(crate) size: String,
+    #[arg(value_name = "SIZE", value_parser = kibibytes)]
+    pub(crate) size: u64,
     #[command(flatten)]
     pub(crate) saying: Saying,
 }
@@ -219,8 +220,8 @@ pub(crate) struct Domblkthreshold {
     #[command(flatten)]
     pub(crate) disk: DiskOf,
     /// The size in bytes, or with a unit; 0 for none.
-    #[arg(value_name = "THRESHOLD")]
-    pub(crate) threshold: String,
+    #[arg(value_name = "THRESHOLD", value_parser = bytes)]
+    pub(crate) threshold: u64,
     #[command(flatten)]
     pub(crate) saying: Saying,
 }
@@ -231,14 +232,14 @@ pub(crate) struct Blkdeviotune {
     #[command(flatten)]
     pub(crate) disk: DiskOf,
     /// Bytes a second, read and written.
-    #[arg(long, value_name = "NUMBER")]
-    pub(crate) total_bytes_sec: Option<String>,
+    #[arg(long, value_name = "NUMBER", value_parser = bytes)]
+    pub(crate) total_bytes_sec: Option<u64>,
     /// Bytes a second, read.
-    #[arg(long, value_name = "NUMBER")]
-    pub(crate) read_bytes_sec: Option<String>,
+    #[arg(long, value_name = "NUMBER", value_parser = bytes)]
+    pub(crate) read_bytes_sec: Option<u64>,
     /// Bytes a second, written.
-    #[arg(long, value_name = "NUMBER")]
-    pub(crate) write_bytes_sec: Option<String>,
+    #[arg(long, value_name = "NUMBER", value_parser = bytes)]
+    pub(crate) write_bytes_sec: Option<u64>,
     /// Requests a second, of both kinds.
     #[arg(long, value_name = "NUMBER")]
     pub(crate) total_iops_sec: Option<u64>,
@@ -249,14 +250,14 @@ pub(crate) struct Blkdeviotune {
     #[arg(long, value_name = "NUMBER")]
     pub(crate) write_iops_sec: Option<u64>,
     /// Bytes a second for a while, read and written.
-    #[arg(long, value_name = "NUMBER")]
-    pub(crate) total_bytes_sec_max: Option<String>,
+    #[arg(long, value_name = "NUMBER", value_parser = bytes)]
+    pub(crate) total_bytes_sec_max: Option<u64>,
     /// Bytes a second for a while, read.
-    #[arg(long, value_name = "NUMBER")]
-    pub(crate) read_bytes_sec_max: Option<String>,
+    #[arg(long, value_name = "NUMBER", value_parser = bytes)]
+    pub(crate) read_bytes_sec_max: Option<u64>,
     /// Bytes a second for a while, written.
-    #[arg(long, value_name = "NUMBER")]
-    pub(crate) write_bytes_sec_max: Option<String>,
+    #[arg(long, value_name = "NUMBER", value_parser = bytes)]
+    pub(crate) write_bytes_sec_max: Option<u64>,
     /// Requests a second for a while, of both kinds.
     #[arg(long, value_name = "NUMBER")]
     pub(crate) total_iops_sec_max: Option<u64>,
@@ -267,8 +268,8 @@ pub(crate) struct Blkdeviotune {
     #[arg(long, value_name = "NUMBER")]
     pub(crate) write_iops_sec_max: Option<u64>,
     /// How many bytes count as one request.
-    #[arg(long, value_name = "NUMBER")]
-    pub(crate) size_iops_sec: Option<String>,
+    #[arg(long, value_name = "NUMBER", value_parser = bytes)]
+    pub(crate) size_iops_sec: Option<u64>,
     /// For how many seconds the burst of --total-bytes-sec-max is allowed.
     #[arg(long, value_name = "NUMBER")]
     pub(crate) total_bytes_sec_max_length: Option<u64>,

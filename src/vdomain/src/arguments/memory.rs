@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::size::kibibytes;
 use super::{Changing, One};
 
 /// Another amount of memory.
@@ -10,8 +11,8 @@ pub(crate) struct Setmem {
     #[command(flatten)]
     pub(crate) domain: One,
     /// The size in KiB, or with a unit: 2G is 2 GiB.
-    #[arg(value_name = "SIZE")]
-    pub(crate) size: String,
+    #[arg(value_name = "SIZE", value_parser = kibibytes)]
+    pub(crate) size: u64,
     #[command(flatten)]
     pub(crate) changing: Changing,
 }
@@ -28,8 +29,8 @@ pub(crate) struct UpdateMemoryDevice {
     #[arg(long, value_name = "NUMBER", conflicts_with = "alias")]
     pub(crate) node: Option<u32>,
     /// How large the guest is asked to let it be, in KiB or with a unit.
-    #[arg(long, value_name = "SIZE")]
-    pub(crate) requested_size: String,
+    #[arg(long, value_name = "SIZE", value_parser = kibibytes)]
+    pub(crate) requested_size: u64,
     #[command(flatten)]
     pub(crate) changing: Changing,
 }

@@ -54,14 +54,8 @@ fn running(
     let guest = Guest::connect(&name, environment)?;
     let mut all = block_on(disks::disks(&guest.qemu, &guest.domain))?;
     let Some(device) = device else { return Ok(all) };
-    match disks::position(&guest.domain, device) {
-        Some(pos) => Ok(vec![all.swap_remove(pos)]),
-        None => {
-            let names: Vec<&str> = all.iter().map(|disk| disk.target.as_str()).collect();
-            Err(Failure::refused(format!("domain '{name}' has no disk '{device}'"))
-                .help(format!("it has: {}", names.join(", "))))
-        }
-    }
+    let pos = qemu::change::disk(&guest.domain, device)?;
+    Ok(vec![all.swap_remove(pos)])
 }
 
 pub(super) fn domblkinfo(

@@ -3,13 +3,10 @@
 use base::size::Unit;
 use conf::Domain;
 use conf::memory::Kibibytes;
-use qemu::Change;
 use qemu::change::memory::{self, Requested};
-use xml::Problem;
 
-use super::block::{bytes, refused};
-use super::change::live::{self, Live};
-use super::change::{Subject, config};
+use super::change::Subject;
+use super::change::live::Live;
 use crate::arguments::{Setmem, UpdateMemoryDevice};
 use crate::environment::Environment;
 use crate::exit::Exit;
@@ -21,11 +18,10 @@ pub(super) fn setmem(
     environment: &Environment,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
-    let size = size(&arguments.size)?;
+    let size = size(arguments.size);
     let subject = Subject::new(&arguments.domain.name, environment, &arguments.changing)?;
-    let balloon =
-        |live: &Live| memory::balloon(&live.domain, &live.inventory, size).map_err(refused);
-    change(&subject, output, balloon, |domain| memory::with_current(domain, size))
+    let balloon = |live: &Live| Ok(memory::balloon(&live.domain, &live.inventory, size)?);
+    subject.edit(output, balloon, |domain| memory::with_current(domain, size))
 }
 
 pub(super) fn setmaxmem(
@@ -33,13 +29,13 @@ pub(super) fn setmaxmem(
     environment: &Environment,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
-    let size = size(&arguments.size)?;
+    let size = size(arguments.size);
     let subject = Subject::new(&arguments.domain.name, environment, &arguments.changing)?;
     let refuse = |_: &Live| {
         Err(Failure::refused("the most memory that a guest can have does not change while it runs")
             .help("--config changes the stored document"))
     };
-    change(&subject, output, refuse, |domain| memory::with_maximum(domain, size))
+    subject.edit(output, refuse, |domain| memory::with_maximum(domain, size))
 }
 
 pub(super) fn update_memory_device(
@@ -50,46 +46,23 @@ pub(super) fn update_memory_device(
     let requested = Requested {
         alias: arguments.alias.clone(),
         node: arguments.node,
-        size: size(&arguments.requested_size)?,
+        size: size(arguments.requested_size),
     };
     let subject = Subject::new(&arguments.domain.name, environment, &arguments.changing)?;
     let world = &subject.world;
     let request = |live: &Live| {
         let capabilities = world.capabilities(&live.domain)?;
-        let change = requested.change(&live.domain, &live.inventory, &capabilities, &world.host);
-        change.map_err(refused)
+        Ok(requested.change(&live.domain, &live.inventory, &capabilities, &world.host)?)
     };
-    let exit = change(&subject, output, request, |domain| {
-        requested.set(domain).map(|(domain, _)| domain)
-    })?;
+    let stored = |domain: &Domain| requested.set(domain).map(|(domain, _)| domain);
+    let exit = subject.edit(output, request, stored)?;
     if !arguments.changing.print_plan {
         output.say("Memory device updated successfully");
     }
     Ok(exit)
 }
 
-/// Changes the guest, the stored document, or both: nothing is stored unless the guest has taken it.
-fn change(
-    subject: &Subject<'_>,
-    output: &mut Output,
-    live: impl Fn(&Live) -> Result<Change, Failure>,
-    stored: impl Fn(&Domain) -> Result<Domain, Vec<Problem>>,
-) -> Result<Exit, Failure> {
-    let (is_live, is_config) = subject.affects()?;
-    let document = match is_config {
-        true => Some(config::Stored::edit(subject, |domain| {
-            *domain = stored(domain).map_err(refused)?;
-            Ok(())
-        })?),
-        false => None,
-    };
-    if is_live {
-        live::carry_out(subject, None, output, |guest, _| live(guest))?;
-    }
-    document.map_or(Ok(()), config::Stored::write)?;
-    Ok(Exit::Done)
-}
-
-fn size(text: &str) -> Result<Kibibytes, Failure> {
-    Ok(Kibibytes(Unit::KIB.round_up(bytes(text, Unit::KIB)?)))
+/// libvirt counts in KiB, and rounds up.
+fn size(bytes: u64) -> Kibibytes {
+    Kibibytes(Unit::KIB.round_up(bytes))
 }

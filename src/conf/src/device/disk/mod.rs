@@ -170,6 +170,20 @@ pub struct Disk {
     pub info: DeviceInfo,
 }
 
+impl super::Devices {
+    /// The place of the disk that a word means: its name, or where its image is.
+    ///
+    /// libvirt: `virDomainDiskByName`.
+    pub fn disk(&self, word: &str) -> Option<usize> {
+        let is_at = |disk: &Disk| {
+            let network = disk.source.network().and_then(|network| network.name.as_ref());
+            disk.source.path() == Some(word) || network.is_some_and(|name| name.to_string() == word)
+        };
+        let named = self.disks.iter().position(|disk| disk.name() == word);
+        named.or_else(|| self.disks.iter().position(is_at))
+    }
+}
+
 impl Disk {
     /// Whether it is a CD-ROM drive.
     pub fn is_cdrom(&self) -> bool {

@@ -9,7 +9,7 @@ use conf::device::disk::source::Block;
 use conf::device::disk::{BackingImage, BackingStore, Source as Place};
 use xml::Source;
 
-use super::{DiskImages, Image, JobKind, position};
+use super::{DiskImages, Image, JobKind};
 
 /// The text of a live document in which disks have the images that they have now; `None` if that does
 /// not concern it.
@@ -86,7 +86,7 @@ fn with(
     images: &DiskImages,
     others: impl FnOnce(Vec<BackingImage>, bool) -> (Vec<BackingImage>, Option<BackingStore>),
 ) -> Option<Domain> {
-    let pos = position(domain, &images.disk)?;
+    let pos = domain.devices.disk(&images.disk)?;
     let disk = &domain.devices.disks[pos];
     if disk.source.path() != Some(images.before.first()?.path.as_str()) {
         return None;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use xml::Problem;
 
 use super::{DiskImages, Job, JobKind, Rewired, Running, Worked, job_id};
-use crate::change::Change;
+use crate::change::{Change, refusal};
 use crate::plan::{Access, Builder, lend};
 
 /// What is wanted of a commit.
@@ -56,7 +56,7 @@ pub(super) fn commit(running: &Running<'_>, wanted: &Commit) -> Result<Change, V
         (None, false) => images.len() - 1,
     };
     if top == 0 && !wanted.active {
-        let problem = super::refusal(format!(
+        let problem = refusal(format!(
             "disk {}: the guest writes to '{}'",
             worked.disk.name(),
             images[0].image.path

@@ -15,10 +15,10 @@ use conf::Domain;
 use conf::device::{DeviceKind, Disk};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use xml::{Origin, Part, Problem};
+use xml::Problem;
 
-use super::Change;
-use crate::alias::{self, Aliases};
+use super::{Change, refusal};
+use crate::alias::Aliases;
 use crate::answers::{Answers, Question};
 use crate::capabilities::Capabilities;
 use crate::host::Host;
@@ -238,15 +238,6 @@ fn threshold(running: &Running<'_>, disk: &str, bytes: u64) -> Result<Change, Ve
     })
 }
 
-/// The disk that a word means: its name, or the path of its image.
-///
-/// libvirt: `virDomainDiskByName`.
-fn position(domain: &Domain, word: &str) -> Option<usize> {
-    let disks = &domain.devices.disks;
-    let by_name = disks.iter().position(|disk| disk.name() == word);
-    by_name.or_else(|| disks.iter().position(|disk| disk.source.path() == Some(word)))
-}
-
 /// The sizes of images that QEMU has open, from what it says to `query-named-block-nodes`.
 pub fn sizes(nodes: &Value) -> BTreeMap<String, u64> {
     let size = |node: &Value| {
@@ -266,13 +257,8 @@ struct Worked<'a> {
 impl<'a> Running<'a> {
     /// The disk that a word means.
     fn disk(&self, word: &str) -> Result<Worked<'a>, Vec<Problem>> {
-        let disks = &self.live.devices.disks;
-        let Some(pos) = position(self.live, word) else {
-            let names: Vec<&str> = disks.iter().map(Disk::name).collect();
-            let problem = refusal(format!("the guest has no disk '{word}'"));
-            return Err(vec![problem.help(format!("it has: {}", names.join(", ")))]);
-        };
-        let disk = &disks[pos];
+        let pos = super::disk(self.live, word)?;
+        let disk = &self.live.devices.disks[pos];
         let alias = Aliases::assign(self.live).get(DeviceKind::Disk, pos).to_owned();
         let images = images(disk, &alias, self.inventory, (self.host, self.answers))?;
         if disk.readonly || disk.is_removable() {
@@ -301,13 +287,10 @@ impl<'a> Running<'a> {
             Builder::new(self.live, self.capabilities, self.host, self.answers, &options);
         builder.only(Wanted { devices: &devices, there: self.inventory });
         make(&mut builder);
-        let plan = builder.finish_additions()?;
-        Ok(Change {
-            purpose,
-            revision: self.inventory.revision,
-            document: conf::print(&alias::of_running(self.live)),
-            ..Change::of_plan(plan)
-        })
+        let plan = Change::of_plan(builder.finish_additions()?);
+        let Change { revision, document, .. } =
+            Change::of_steps(self.inventory, self.live, String::new(), Vec::new());
+        Ok(Change { purpose, revision, document, ..plan })
     }
 }
 
@@ -331,11 +314,6 @@ impl Worked<'_> {
     fn refuse<T>(&self, message: &str) -> Result<T, Vec<Problem>> {
         Err(vec![refusal(format!("disk {}: {message}", self.disk.name()))])
     }
-}
-
-/// Something that cannot be done, for which no document asks.
-fn refusal(message: impl Into<String>) -> Problem {
-    Problem::error(Origin::None, Part::Name, message)
 }
 
 /// The name of a job, in libvirt's way: what it is, of which disk and which image.

@@ -4,8 +4,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use xml::Problem;
 
-use super::{DiskImages, Image, Job, JobKind, Rewired, Running, Worked, refusal};
-use crate::change::Change;
+use super::{DiskImages, Image, Job, JobKind, Rewired, Running, Worked};
+use crate::change::{Change, refusal};
 use crate::plan::{Builder, NewImage, OpenImage, add};
 
 /// What is to be done with one disk.

@@ -213,7 +213,12 @@ impl Job<'_> {
         let mut progress = Progress::new(waiting, texts.progress);
         let mut told = false;
         loop {
-            let state = self.state()?.unwrap_or_else(|| json!({ "state": "completed" }));
+            let state = self.state()?.ok_or_else(|| {
+                let (name, disk) = (&self.name, &self.disk);
+                Failure::refused(format!(
+                    "domain '{name}': nobody has written down how the block job of disk '{disk}' ended"
+                ))
+            })?;
             progress.show(&state, output)?;
             match state["state"].as_str().unwrap_or_default() {
                 "completed" if then == Then::Pivot => {

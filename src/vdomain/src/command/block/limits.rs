@@ -1,13 +1,12 @@
 //! `blkdeviotune`: limits of a disk.
 
-use base::size::Unit;
 use conf::throttle::Iotune;
 use qemu::change::Limits;
 use serde_json::{Map, Value};
 
-use super::{bytes, refused};
 use crate::arguments::Blkdeviotune;
-use crate::command::change::{Subject, config, live};
+use crate::command::change::Subject;
+use crate::command::change::live::Live;
 use crate::domains;
 use crate::environment::Environment;
 use crate::exit::Exit;
@@ -19,17 +18,13 @@ pub(in crate::command) fn blkdeviotune(
     environment: &Environment,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
-    let word = &arguments.disk.disk;
     let subject = Subject::new(&arguments.disk.domain.name, environment, &arguments.changing)?;
-    let (is_live, is_config) = subject.affects()?;
+    let (is_live, _) = subject.affects()?;
     let domain = domains::model(&subject.name, !is_live, environment)?;
-    let name = &subject.name;
-    let no_disk = || Failure::refused(format!("domain '{name}' has no disk '{word}'"));
-    let pos = guest::disks::position(&domain, word).ok_or_else(no_disk)?;
-    let disk = &domain.devices.disks[pos];
+    let disk = &domain.devices.disks[qemu::change::disk(&domain, &arguments.disk.disk)?];
     let limits = Limits {
         disk: disk.name().to_owned(),
-        numbers: given(arguments)?.into_iter().filter_map(|(name, it)| Some((name, it?))).collect(),
+        numbers: given(arguments).into_iter().filter_map(|(name, it)| Some((name, it?))).collect(),
         group: arguments.group_name.clone(),
     };
     if limits.numbers.is_empty() && limits.group.is_none() {
@@ -37,53 +32,37 @@ pub(in crate::command) fn blkdeviotune(
         print(iotune, arguments.changing.json, output)?;
         return Ok(Exit::Done);
     }
-    let stored = match is_config {
-        true => Some(config::Stored::edit(&subject, |domain| {
-            let (limited, _) = limits.set(domain).map_err(refused)?;
-            *domain = limited;
-            Ok(())
-        })?),
-        false => None,
+    let world = &subject.world;
+    let limit = |live: &Live| {
+        let capabilities = world.capabilities(&live.domain)?;
+        Ok(limits.change(&live.domain, &live.inventory, &capabilities, &world.host)?)
     };
-    if is_live {
-        let world = &subject.world;
-        live::carry_out(&subject, None, output, |live, _| {
-            let capabilities = world.capabilities(&live.domain)?;
-            let changed = limits.change(&live.domain, &live.inventory, &capabilities, &world.host);
-            changed.map_err(refused)
-        })?;
-    }
-    if let Some(stored) = stored {
-        stored.write()?;
-    }
-    Ok(Exit::Done)
+    subject.edit(output, limit, |domain| limits.set(domain).map(|(domain, _)| domain))
 }
 
 /// The limits in virsh's words, those that are not given among them.
-fn given(it: &Blkdeviotune) -> Result<[(&'static str, Option<u64>); 19], Failure> {
-    let sized =
-        |text: &Option<String>| text.as_deref().map(|text| bytes(text, Unit::BYTE)).transpose();
-    Ok([
-        ("total_bytes_sec", sized(&it.total_bytes_sec)?),
-        ("read_bytes_sec", sized(&it.read_bytes_sec)?),
-        ("write_bytes_sec", sized(&it.write_bytes_sec)?),
+fn given(it: &Blkdeviotune) -> [(&'static str, Option<u64>); 19] {
+    [
+        ("total_bytes_sec", it.total_bytes_sec),
+        ("read_bytes_sec", it.read_bytes_sec),
+        ("write_bytes_sec", it.write_bytes_sec),
         ("total_iops_sec", it.total_iops_sec),
         ("read_iops_sec", it.read_iops_sec),
         ("write_iops_sec", it.write_iops_sec),
-        ("total_bytes_sec_max", sized(&it.total_bytes_sec_max)?),
-        ("read_bytes_sec_max", sized(&it.read_bytes_sec_max)?),
-        ("write_bytes_sec_max", sized(&it.write_bytes_sec_max)?),
+        ("total_bytes_sec_max", it.total_bytes_sec_max),
+        ("read_bytes_sec_max", it.read_bytes_sec_max),
+        ("write_bytes_sec_max", it.write_bytes_sec_max),
         ("total_iops_sec_max", it.total_iops_sec_max),
         ("read_iops_sec_max", it.read_iops_sec_max),
         ("write_iops_sec_max", it.write_iops_sec_max),
-        ("size_iops_sec", sized(&it.size_iops_sec)?),
+        ("size_iops_sec", it.size_iops_sec),
         ("total_bytes_sec_max_length", it.total_bytes_sec_max_length),
         ("read_bytes_sec_max_length", it.read_bytes_sec_max_length),
         ("write_bytes_sec_max_length", it.write_bytes_sec_max_length),
         ("total_iops_sec_max_length", it.total_iops_sec_max_length),
         ("read_iops_sec_max_length", it.read_iops_sec_max_length),
         ("write_iops_sec_max_length", it.write_iops_sec_max_length),
-    ])
+    ]
 }
 
 /// virsh: `cmdBlkdeviotune`, which says in front of the lengths which group it is.

@@ -4,12 +4,10 @@ mod jobs;
 mod limits;
 mod snapshot;
 
-use base::size::{self, Unit};
 use qemu::Change;
 use qemu::change::block::{self, Running, Work};
 use serde_json::json;
 use store::Name;
-use xml::Problem;
 
 use super::change::Subject;
 use super::change::live::{self, Live};
@@ -59,45 +57,15 @@ fn decided(subject: &Subject<'_>, live: &Live, work: &Work) -> Result<Change, Fa
         answers: &answers,
         sizes: &sizes,
     };
-    work.change(&running).map_err(refused)
-}
-
-/// What is wrong, for a command that no document came with.
-pub(super) fn refused(problems: Vec<Problem>) -> Failure {
-    let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
-    let failure = Failure::refused(messages.join("; "));
-    match problems.into_iter().find_map(|problem| problem.help) {
-        Some(help) => failure.help(help),
-        None => failure,
-    }
+    Ok(work.change(&running)?)
 }
 
 /// The domain and the name of the disk that are meant.
 fn named(disk: &DiskOf, environment: &Environment) -> Result<(Name, String), Failure> {
     let name = super::domain(&disk.domain.name, environment)?;
     let domain = domains::model(&name, false, environment)?;
-    match guest::disks::position(&domain, &disk.disk) {
-        Some(pos) => Ok((name, domain.devices.disks[pos].name().to_owned())),
-        None => {
-            let word = &disk.disk;
-            let names: Vec<&str> = domain.devices.disks.iter().map(|disk| disk.name()).collect();
-            Err(Failure::refused(format!("domain '{name}' has no disk '{word}'"))
-                .help(format!("it has: {}", names.join(", "))))
-        }
-    }
-}
-
-/// A size as virsh takes it: a number, and right behind it perhaps a unit.
-///
-/// virsh: `vshCommandOptScaledInt`.
-pub(super) fn bytes(text: &str, default: Unit) -> Result<u64, Failure> {
-    let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let text_with_blank = format!("{number} {unit}");
-    size::parse(&text_with_blank, default).map_err(|bad| {
-        Failure::usage(format!("'{text}' is no size: expected {}", bad.expected))
-            .help("such as 10G for 10 GiB")
-    })
+    let pos = qemu::change::disk(&domain, &disk.disk)?;
+    Ok((name, domain.devices.disks[pos].name().to_owned()))
 }
 
 pub(super) fn blockresize(
@@ -106,9 +74,8 @@ pub(super) fn blockresize(
     output: &mut Output,
 ) -> Result<Exit, Failure> {
     let DiskOf { domain, disk } = &arguments.disk;
-    let size = bytes(&arguments.size, Unit::KIB)?;
     let done = format!("Block device '{disk}' is resized");
-    let work = Work::Resize { disk: disk.clone(), size };
+    let work = Work::Resize { disk: disk.clone(), size: arguments.size };
     change(&domain.name, arguments.saying, environment, output, &work, &done)
 }
 
@@ -118,7 +85,6 @@ pub(super) fn domblkthreshold(
     output: &mut Output,
 ) -> Result<Exit, Failure> {
     let DiskOf { domain, disk } = &arguments.disk;
-    let at = bytes(&arguments.threshold, Unit::BYTE)?;
-    let work = Work::Threshold { disk: disk.clone(), at };
+    let work = Work::Threshold { disk: disk.clone(), at: arguments.threshold };
     change(&domain.name, arguments.saying, environment, output, &work, "")
 }

@@ -85,13 +85,10 @@ impl Frozen {
 
 impl Drop for Frozen {
     fn drop(&mut self) {
-        let thaw = async |guest: &Guest| {
-            guest
-                .agent()
-                .map(|mut agent| block_on(agent.execute("guest-fsfreeze-thaw", &Value::Null)))
-        };
         // There is nobody who could be told; the agent thaws by itself when it is started again.
-        let _ = block_on(thaw(&self.0));
+        if let Ok(mut agent) = self.0.agent() {
+            let _ = block_on(agent.execute("guest-fsfreeze-thaw", &Value::Null));
+        }
     }
 }
 

@@ -4,10 +4,11 @@ pub(super) mod config;
 pub(super) mod live;
 mod words;
 
-use conf::Devices;
 use conf::device::Disk;
+use conf::{Devices, Domain};
+use qemu::Change;
 use store::Name;
-use xml::Source;
+use xml::{Problem, Source};
 
 use crate::arguments::{
     Affected, AttachDisk, AttachInterface, ChangeMedia, Changing, DetachDisk, DetachInterface,
@@ -52,7 +53,7 @@ pub(super) fn attach_device(
     environment: &Environment,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
-    let device = Named::read(Document::source(&arguments.file)?, output)?;
+    let device = Document::source(&arguments.file)?;
     let subject = Subject::new(&arguments.domain.name, environment, &arguments.changing)?;
     subject.change(Action::Attach, device, "Device attached successfully", output)
 }
@@ -62,7 +63,7 @@ pub(super) fn detach_device(
     environment: &Environment,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
-    let device = Named::read(Document::source(&arguments.file)?, output)?;
+    let device = Document::source(&arguments.file)?;
     let subject = Subject::new(&arguments.domain.name, environment, &arguments.changing)?;
     subject.change(Action::Detach, device, "Device detached successfully", output)
 }
@@ -73,7 +74,7 @@ pub(super) fn update_device(
     output: &mut Output,
 ) -> Result<Exit, Failure> {
     let DeviceFile { domain, file, changing } = &arguments.device;
-    let device = Named::read(Document::source(file)?, output)?;
+    let device = Document::source(file)?;
     let subject = Subject::new(&domain.name, environment, changing)?;
     let update = Action::Update { force: arguments.force };
     subject.change(update, device, "Device updated successfully", output)
@@ -95,7 +96,7 @@ pub(super) fn change_media(
         (_, true) => "Successfully inserted media.",
         _ => "Successfully updated media.",
     };
-    let device = Named::read(Source::new("drive", text), output)?;
+    let device = Source::new("drive", text);
     subject.change(Action::Update { force: arguments.force }, device, done, output)
 }
 
@@ -109,7 +110,7 @@ pub(super) fn attach_disk(
         output.text(&text)?;
         return Ok(Exit::Done);
     }
-    let device = Named::read(Source::new("disk", text), output)?;
+    let device = Source::new("disk", text);
     let subject = Subject::new(&arguments.domain.name, environment, &arguments.changing)?;
     subject.change(Action::Attach, device, "Disk attached successfully", output)
 }
@@ -119,7 +120,7 @@ pub(super) fn detach_disk(
     environment: &Environment,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
-    let device = Named::read(Source::new("disk", words::target(&arguments.target)), output)?;
+    let device = Source::new("disk", words::target(&arguments.target));
     let subject = Subject::new(&arguments.domain.name, environment, &arguments.changing)?;
     subject.change(Action::Detach, device, "Disk detached successfully", output)
 }
@@ -134,7 +135,7 @@ pub(super) fn attach_interface(
         output.text(&text)?;
         return Ok(Exit::Done);
     }
-    let device = Named::read(Source::new("interface", text), output)?;
+    let device = Source::new("interface", text);
     let subject = Subject::new(&arguments.domain.name, environment, &arguments.changing)?;
     subject.change(Action::Attach, device, "Interface attached successfully", output)
 }
@@ -145,7 +146,7 @@ pub(super) fn detach_interface(
     output: &mut Output,
 ) -> Result<Exit, Failure> {
     let text = words::mac(&arguments.kind, arguments.mac.as_deref());
-    let device = Named::read(Source::new("interface", text), output)?;
+    let device = Source::new("interface", text);
     let subject = Subject::new(&arguments.domain.name, environment, &arguments.changing)?;
     subject.change(Action::Detach, device, "Interface detached successfully", output)
 }
@@ -162,7 +163,7 @@ impl Named {
     }
 
     /// Why it is not accepted.
-    fn refused(&self, problems: Vec<xml::Problem>) -> Failure {
+    fn refused(&self, problems: Vec<Problem>) -> Failure {
         Failure::Document { source: self.source.clone(), problems }
     }
 }
@@ -210,15 +211,39 @@ impl<'a> Subject<'a> {
         })
     }
 
+    /// Changes the guest, the stored document, or both, without a device that is named: nothing is stored
+    /// unless the guest has taken it.
+    pub(super) fn edit(
+        &self,
+        output: &mut Output,
+        live: impl Fn(&live::Live) -> Result<Change, Failure>,
+        stored: impl Fn(&Domain) -> Result<Domain, Vec<Problem>>,
+    ) -> Result<Exit, Failure> {
+        let (is_live, is_config) = self.affects()?;
+        let document = match is_config {
+            true => Some(config::Stored::edit(self, |domain| {
+                *domain = stored(domain)?;
+                Ok(())
+            })?),
+            false => None,
+        };
+        if is_live {
+            live::carry_out(self, None, output, |guest, _| live(guest))?;
+        }
+        document.map_or(Ok(()), config::Stored::write)?;
+        Ok(Exit::Done)
+    }
+
     /// Does something with a device wherever it is to be done: nothing is stored unless the guest has
     /// taken it.
     fn change(
         &self,
         action: Action,
-        mut device: Named,
+        device: Source,
         done: &str,
         output: &mut Output,
     ) -> Result<Exit, Failure> {
+        let mut device = Named::read(device, output)?;
         let (live, config) = self.affects()?;
         let stored = match config {
             true => Some(config::Stored::change(self, action, &mut device, output)?),
