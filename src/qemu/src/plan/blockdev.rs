@@ -138,7 +138,7 @@ pub(super) fn image(
     let role = |last: bool| if last { effective } else { lower };
     let mut file =
         storage(builder, name, layer, prefix, role(!has_format && layer.slice.is_none()), style)?;
-    if let Some(slice) = layer.slice {
+    if let Some(slice) = &layer.slice {
         let node = format!("{prefix}-slice-sto");
         let mut slice = object(json!({
             "driver": "raw", "file": file, "offset": slice.offset, "size": slice.size,

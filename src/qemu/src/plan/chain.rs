@@ -11,6 +11,7 @@ use conf::device::disk::encryption::Encryption;
 use conf::device::disk::source::{DataStore, Slice, Source, SourceCommon, StartupPolicy};
 use xml::{Origin, Part, Problem};
 
+use super::header_name::{self, Named};
 use super::volume;
 use crate::answers::{Answer, Answers, Image, PathKind, Question};
 use crate::host::Host;
@@ -41,7 +42,7 @@ pub(super) struct Layer<'a> {
     /// Its format.
     pub(super) format: StorageFormat,
     /// The part of the file or device that it is.
-    pub(super) slice: Option<&'a Slice>,
+    pub(super) slice: Option<Slice>,
     /// How many bytes of its tables are kept.
     pub(super) metadata_cache: Option<u64>,
     /// The file that holds its data.
@@ -115,7 +116,7 @@ impl<'a> Layer<'a> {
         Some(Self {
             place,
             format: format.unwrap_or(usual),
-            slice: common.storage_slice(),
+            slice: common.storage_slice().cloned(),
             metadata_cache: cache.max_size.map(|size| size.0.into()),
             data,
             encryption: common.encryption.as_ref(),
@@ -126,10 +127,10 @@ impl<'a> Layer<'a> {
         })
     }
 
-    /// An image on this host.
-    pub(super) fn found(path: String, block: bool, format: StorageFormat, origin: Origin) -> Self {
+    /// An image of which the document says no more than its format.
+    pub(super) fn found(place: Place<'a>, format: StorageFormat, origin: Origin) -> Self {
         Self {
-            place: Place::Local { path, block },
+            place,
             format,
             slice: None,
             metadata_cache: None,
@@ -177,7 +178,7 @@ pub(super) fn chain<'a>(disk: &'a Disk, host: &Host, answers: &Answers) -> Chain
         chain.problems.clear();
     }
     let mut said = disk.backing_store.as_ref();
-    while let Some(layer) = next.take() {
+    while let Some(mut layer) = next.take() {
         let is_top = chain.layers.is_empty();
         if let Some(path) = layer.path()
             && chain.layers.iter().any(|above| above.path() == Some(path))
@@ -195,6 +196,9 @@ pub(super) fn chain<'a>(disk: &'a Disk, host: &Host, answers: &Answers) -> Chain
         let seen = if is_drive { None } else { chain.look(&layer, answers) };
         if is_top && chain.may_be_dropped(&disk.source, &layer, answers) {
             return chain;
+        }
+        if let Some(seen) = seen.filter(|_| layer.data.is_none()) {
+            layer.data = chain.data(&layer, seen, answers);
         }
         match said {
             Some(BackingStore::End) => chain.ends = true,
@@ -318,22 +322,11 @@ impl<'a> Chain<'a> {
             self.ends = true;
             return None;
         };
+        let (place, slice) = self.named(above, "backing image", name, answers)?;
         let path = above.path()?;
-        if name.starts_with("json:") || name.contains("://") || name.starts_with("nbd:") {
-            let message = format!("the backing image '{name}' of '{path}' is not on this host");
-            self.problems.push(
-                above.error(message).help("say in <backingStore> where it is and of which format"),
-            );
-            return None;
-        }
-        let name = name.strip_prefix("file:").unwrap_or(name);
-        let below = match path.rsplit_once('/') {
-            Some((directory, _)) if !name.starts_with('/') => format!("{directory}/{name}"),
-            _ => name.to_owned(),
-        };
         let Some(format) = seen.backing_format.as_deref().and_then(conf_format) else {
             let message = match &seen.backing_format {
-                Some(format) => format!("the format '{format}' of '{below}' is not known"),
+                Some(format) => format!("the format '{format}' of '{name}' is not known"),
                 None => format!("'{path}' does not say of which format its backing image is"),
             };
             self.problems.push(above.error(message).help(format!(
@@ -342,8 +335,43 @@ impl<'a> Chain<'a> {
             )));
             return None;
         };
-        let block = answers.image(&below).is_some_and(|seen| seen.kind == PathKind::BlockDevice);
-        Some(Layer::found(below, block, format, above.origin))
+        Some(Layer { slice, ..Layer::found(place, format, above.origin) })
+    }
+
+    /// The file that is named in the header of an image, which keeps its data there.
+    fn data(&mut self, of: &Layer<'a>, seen: &Image, answers: &Answers) -> Option<Box<Layer<'a>>> {
+        let name = seen.data_file.as_deref()?;
+        let (place, slice) = self.named(of, "data file", name, answers)?;
+        let data = Layer { slice, ..Layer::found(place, StorageFormat::Raw, of.origin) };
+        self.look(&data, answers);
+        Some(Box::new(data))
+    }
+
+    /// What a name in the header of an image stands for. `what`: what the name is of.
+    fn named(
+        &mut self,
+        image: &Layer<'a>,
+        what: &str,
+        name: &str,
+        answers: &Answers,
+    ) -> Option<(Place<'a>, Option<Slice>)> {
+        let path = image.path()?;
+        let Named { source, slice } = match header_name::parse(name, path) {
+            Ok(backing) => backing,
+            Err(reason) => {
+                let message = format!("the name of the {what} in '{path}' {reason}");
+                let help = "say in the document where it is and of which format";
+                self.problems.push(image.error(message).help(help));
+                return None;
+            }
+        };
+        let Some(path) = source.path() else {
+            return Some((Place::Other(Box::new(Cow::Owned(source))), slice));
+        };
+        let seen = answers.image(path);
+        let block = seen
+            .map_or(!matches!(source, Source::File(_)), |seen| seen.kind == PathKind::BlockDevice);
+        Some((Place::Local { path: path.to_owned(), block }, slice))
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::argument::Argument;
 use super::blockdev::{self, Nodes, Style};
-use super::chain::{Chain, Layer};
+use super::chain::{Chain, Layer, Place};
 use super::{Builder, Open, network_source};
 use crate::answers::{Answers, Question};
 use crate::host::Host;
@@ -44,7 +44,11 @@ pub(super) fn nodes(builder: &mut Builder<'_>) {
     builder.cold_part("firmware", loader.origin);
     let readonly = loader.readonly == Some(YesNo::Yes);
     let path = loader.path.as_ref().map(|path| path.0.clone()).unwrap_or_default();
-    let layer = Layer::found(path, false, image_format(loader.format), loader.origin);
+    let layer = Layer::found(
+        Place::Local { path, block: false },
+        image_format(loader.format),
+        loader.origin,
+    );
     pflash(builder, 0, &layer, readonly);
     let Some(nvram) = variables(builder) else { return };
     builder.cold_part("firmware's variables", nvram.origin);
@@ -60,7 +64,11 @@ pub(super) fn nodes(builder: &mut Builder<'_>) {
             });
             layer
         }
-        (None, Some(path)) => Some(Layer::found(path.0.clone(), false, format, nvram.origin)),
+        (None, Some(path)) => Some(Layer::found(
+            Place::Local { path: path.0.clone(), block: false },
+            format,
+            nvram.origin,
+        )),
         (None, None) => {
             builder.refuse("<nvram> names no file");
             None

@@ -130,7 +130,8 @@ pub(crate) fn add(builder: &mut Builder<'_>, disk: &Disk, new: &NewImage<'_>) ->
         }
         options
     });
-    let mut layer = Layer::found(path.clone(), *block, kind, disk.origin);
+    let mut layer =
+        Layer::found(Place::Local { path: path.clone(), block: *block }, kind, disk.origin);
     if !new.is_reused && !block {
         layer.new = Some(if takes_backing { 0 } else { new.size });
     }

@@ -21,6 +21,7 @@ mod filesystem;
 mod firmware;
 mod graphics;
 mod guest;
+mod header_name;
 mod hostdev;
 mod hotplug;
 mod image;
