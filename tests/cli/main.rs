@@ -20,6 +20,7 @@ mod queries;
 mod readme;
 mod running;
 mod slow;
+mod storage;
 mod survival;
 mod tools;
 

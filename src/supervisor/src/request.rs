@@ -40,6 +40,9 @@ pub struct Request {
     pub consoles: Vec<String>,
     /// The environment of helper processes.
     pub environment: Vec<(String, String)>,
+    /// The environment in which this program finds the guest and what it is made of.
+    #[serde(default)]
+    pub variables: Vec<(String, String)>,
 }
 
 /// What happens when a guest powers off, reboots or crashes, in libvirt's words.

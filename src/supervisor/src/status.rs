@@ -47,6 +47,9 @@ pub struct Status {
     /// The directory of its control group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<PathBuf>,
+    /// The environment in which this program finds the guest and what it is made of.
+    #[serde(default)]
+    pub variables: Vec<(String, String)>,
 }
 
 impl Status {

@@ -104,6 +104,15 @@ pub fn access(fd: impl AsFd) -> io::Result<Option<Access>> {
     })
 }
 
+/// Whether what is read and written passes by the host's cache (`O_DIRECT`).
+///
+/// # Errors
+///
+/// Those of fcntl(2).
+pub fn is_direct(fd: impl AsFd) -> io::Result<bool> {
+    Ok(rustix::fs::fcntl_getfl(fd)?.contains(OFlags::DIRECT))
+}
+
 /// Copies a file from its beginning into memory and seals the copy, so that nobody can change it.
 ///
 /// `name` shows up in `/proc/PID/fd` as `/memfd:name`; it is for people and need not be unique.

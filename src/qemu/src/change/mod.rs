@@ -18,6 +18,7 @@ mod find;
 mod limits;
 mod list;
 pub mod memory;
+pub mod storage;
 mod update;
 
 use std::fmt::{self, Display};

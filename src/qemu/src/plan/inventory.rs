@@ -224,7 +224,7 @@ impl Inventory {
     }
 
     /// The first number that no block node has.
-    pub(super) fn free_node(&self) -> u32 {
+    pub(crate) fn free_node(&self) -> u32 {
         let numbers = self.told.iter().filter_map(|told| {
             told.arguments["node-name"]
                 .as_str()?
@@ -238,7 +238,7 @@ impl Inventory {
     }
 
     /// The first number that no set of descriptors has.
-    pub(super) fn free_fdset(&self) -> u32 {
+    pub(crate) fn free_fdset(&self) -> u32 {
         let numbers = self.told.iter().filter_map(|told| told.arguments["fdset-id"].as_u64());
         numbers.max().map_or(1, |highest| u32::try_from(highest).unwrap_or(u32::MAX - 1) + 1)
     }

@@ -11,14 +11,14 @@ use host::opening::{self, Made, Place};
 use host::{helper, vfio};
 use qemu::Change;
 use qemu::change::{Removal, Undo};
-use qemu::plan::Command;
+use qemu::plan::{Command, Fd, Open};
 use qmp::{Client, Notice};
 use serde_json::Value;
 use sys::runtime;
 
-use super::Order;
 use super::job::{self, Begun, Outcome};
 use super::record::{Beginning, Record};
+use super::{Order, refused};
 use crate::control::Problem;
 use crate::exchange::{ExchangeError, exchange};
 use crate::launch::{Guest, cid, end_helper, name_sockets};
@@ -81,9 +81,12 @@ pub(super) async fn carry_out(
     record.beginning = None;
     record.ended.retain(|ended| begun.as_ref().is_none_or(|begun| begun.job.disk != ended.disk));
     record.jobs.extend(begun);
+    let device = told.iter().rev().find_map(|command| command.arguments["id"].as_str());
     if made != Made::default() {
-        let device = told.iter().rev().find_map(|command| command.arguments["id"].as_str());
         record.made.insert(device.unwrap_or_default().to_owned(), made);
+    }
+    if let (Some(handed), Some(device)) = (&order.handed, device) {
+        record.storage.insert(handed.name.clone(), device.to_owned());
     }
     note(&record, guest)?;
     sys::file::atomic_write_until_crash(&run.document(), change.document.as_bytes(), 0o600)
@@ -132,7 +135,7 @@ async fn try_carry_out(order: &Order, guest: &mut Guest) -> Result<Made, (Proble
     let mut late = LateValues::default();
     let not_begun = |problem: Problem| (problem, Vec::new());
     start_helpers(order, guest, &mut late).map_err(not_begun)?;
-    let mut opened = open(change, guest, &mut late).map_err(not_begun)?;
+    let mut opened = open(order, guest, &mut late).map_err(not_begun)?;
     let mut made = opened.made.clone();
     guest.resources.made.add(&made);
     guest.status.made.clone_from(&guest.resources.made);
@@ -244,18 +247,25 @@ fn start_helpers(order: &Order, guest: &mut Guest, late: &mut LateValues) -> Res
 }
 
 fn open(
-    change: &Change,
+    order: &Order,
     guest: &mut Guest,
     late: &mut LateValues,
 ) -> Result<opening::Opened, Problem> {
+    let change = &order.change;
     for device in &change.handovers {
         guest.resources.taken.push(vfio::take(device).map_err(refused)?);
         guest.status.taken.clone_from(&guest.resources.taken);
         guest.status.write(&guest.resources.run).map_err(refused)?;
     }
     let place = Place { monitor: guest.resources.run.monitor(), helpers: &guest.resources.helpers };
-    let wanted = (change.virtual_functions.as_slice(), change.fds.as_slice());
-    opening::open_all(wanted, &place, late).map_err(refused)
+    let is_handed = |fd: &Fd| order.handed.is_some() && matches!(fd.open, Open::File { .. });
+    let (handed, wanted): (Vec<Fd>, _) = change.fds.iter().cloned().partition(is_handed);
+    let wanted = (change.virtual_functions.as_slice(), wanted.as_slice());
+    let mut opened = opening::open_all(wanted, &place, late).map_err(refused)?;
+    for (fd, handed) in handed.into_iter().zip(&order.handed) {
+        opened.fds.insert(fd.name, handed.descriptor().map_err(refused)?);
+    }
+    Ok(opened)
 }
 
 /// What is done when all steps are done; QEMU's refusals change nothing.
@@ -280,8 +290,4 @@ async fn undo_all(undo: Vec<Undo>, guest: &Guest) {
 
 fn note(record: &Record, guest: &Guest) -> Result<(), Problem> {
     record.write(&guest.resources.run).map_err(refused)
-}
-
-fn refused(error: impl std::fmt::Display) -> Problem {
-    Problem::Refused(error.to_string())
 }

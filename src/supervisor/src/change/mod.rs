@@ -8,6 +8,7 @@ mod carry_out;
 mod job;
 mod record;
 mod removal;
+mod storage;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -19,11 +20,12 @@ use qmp::Event;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::control::{Answer, Asked, Problem, Request};
+use crate::control::{Answer, Asked, Errno, Problem, Request};
 use crate::launch::Guest;
 
 pub use job::{Begun, Ended, Outcome};
 pub use record::{Beginning, Record};
+pub use storage::{Handed, Image};
 
 /// How long to wait until stored documents are tried again that somebody else is changing.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -39,6 +41,16 @@ pub struct Order {
     /// Where the stored documents are in which images change with those of the guest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub definitions: Option<PathBuf>,
+    /// What is not opened, because others have.
+    #[serde(skip)]
+    pub handed: Option<Handed>,
+}
+
+impl Order {
+    /// A change with an image that somebody has opened.
+    fn handed(change: Change, handed: Handed) -> Self {
+        Self { change, handed: Some(handed), ..Self::default() }
+    }
 }
 
 /// The changes of a guest that are under way.
@@ -88,6 +100,21 @@ impl Changes {
                 let ended = job::end(disk, *pivot, guest).await;
                 asked.answer(ended.map(|()| Answer::done()));
             }
+            Request::AddStorage { name, model, image } => {
+                let order = storage::add(name, *model, image, guest).await;
+                let done = self.done(order, guest).await;
+                asked.answer(storage::noted(done, guest));
+            }
+            Request::ReplaceStorage { name, image } => {
+                let order = storage::replace(name, image, guest);
+                let done = self.done(order, guest).await;
+                asked.answer(storage::noted(done, guest));
+            }
+            Request::RemoveStorage { name } => {
+                let order = storage::remove(name, guest);
+                let done = self.done(order, guest).await;
+                asked.answer(storage::noted(done, guest));
+            }
             _ => asked.answer(Err(Problem::Gone)),
         }
     }
@@ -126,7 +153,7 @@ impl Changes {
                 removal::complete(&removal, guest).await;
                 asked.answer(Ok(Answer::Done(json!({ "done": true }))));
             }
-            Ok(removal::Asking::Asked) => {
+            Ok(removal::Asking::Asked | removal::Asking::AskedBefore) => {
                 let until = Instant::now() + removal::LIMIT;
                 self.removals.push(Waiting { removal, asked: Some((asked, until)) });
                 self.note(guest);
@@ -136,6 +163,28 @@ impl Changes {
                 asked.answer(Err(problem));
             }
         }
+    }
+
+    /// Carries out a change, and has the guest asked to let go of a device that goes, without waiting
+    /// until it has.
+    async fn done(
+        &mut self,
+        order: Result<Order, Problem>,
+        guest: &mut Guest,
+    ) -> Result<Answer, Problem> {
+        let Some(removal) = carry_out::carry_out(&order?, guest).await? else {
+            return Ok(Answer::done());
+        };
+        match removal::ask(&removal, guest).await? {
+            removal::Asking::Gone => removal::complete(&removal, guest).await,
+            removal::Asking::AskedBefore => return Err(Problem::System(Errno::BUSY)),
+            removal::Asking::Asked => {
+                self.removals.retain(|waiting| waiting.removal.device != removal.device);
+                self.removals.push(Waiting { removal, asked: None });
+                self.note(guest);
+            }
+        }
+        Ok(Answer::done())
     }
 
     /// Whether an event may say something about them.
@@ -250,5 +299,17 @@ fn ballooned(bytes: u64, guest: &Guest) {
 
 /// Whether something is asked about devices.
 pub(crate) fn concerns(request: &Request) -> bool {
-    matches!(request, Request::Change(_) | Request::BlockJobs | Request::EndBlockJob { .. })
+    matches!(
+        request,
+        Request::Change(_)
+            | Request::BlockJobs
+            | Request::EndBlockJob { .. }
+            | Request::AddStorage { .. }
+            | Request::RemoveStorage { .. }
+            | Request::ReplaceStorage { .. }
+    )
+}
+
+fn refused(error: impl std::fmt::Display) -> Problem {
+    Problem::Refused(error.to_string())
 }

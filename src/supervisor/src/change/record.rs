@@ -38,6 +38,9 @@ pub struct Record {
     /// What was made on the host for devices that came later, by their ids.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub made: BTreeMap<String, Made>,
+    /// The ids of disks that others have handed over, by the names they have for them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub storage: BTreeMap<String, String>,
 }
 
 /// Work on images that is just being begun.

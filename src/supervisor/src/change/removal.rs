@@ -20,6 +20,8 @@ pub(super) const LIMIT: Duration = Duration::from_secs(5);
 pub(super) enum Asking {
     /// The guest was asked.
     Asked,
+    /// It was asked a moment ago, and has not answered.
+    AskedBefore,
     /// The device is not there any more.
     Gone,
 }
@@ -30,8 +32,9 @@ pub(super) async fn ask(removal: &Removal, guest: &Guest) -> Result<Asking, Prob
     match asked {
         Ok(_) => Ok(Asking::Asked),
         Err(error) if error.class() == Some(&ErrorClass::DeviceNotFound) => Ok(Asking::Gone),
-        // It was asked a moment ago, and has not answered.
-        Err(error) if error.to_string().contains("in the process of unplug") => Ok(Asking::Asked),
+        Err(error) if error.to_string().contains("in the process of unplug") => {
+            Ok(Asking::AskedBefore)
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -68,6 +71,7 @@ pub(super) async fn complete(removal: &Removal, guest: &mut Guest) {
         record.inventory.remove(&removal.behind);
         record.inventory.revision += 1;
         record.removals.retain(|other| other.device != removal.device);
+        record.storage.retain(|_, device| *device != removal.device);
         let _ = record.write(run);
     }
     let _ = guest.status.write(run);

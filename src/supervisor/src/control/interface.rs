@@ -1,8 +1,12 @@
 //! The interfaces through which a guest is asked, each with its own words for the same things.
 
+use std::os::fd::OwnedFd;
+
+use qemu::change::storage::Model;
 use serde_json::{Map, Value, json};
 
-use super::request::{Problem, Request};
+use super::request::{Errno, Problem, Request, StorageError};
+use crate::change::Image;
 use crate::driver::Happened;
 use crate::state::{GuestState, Reason};
 use crate::varlink::Reply;
@@ -39,35 +43,61 @@ pub(super) struct Method {
     pub(super) kind: Kind,
     /// The names of its parameters.
     pub(super) parameters: &'static [&'static str],
-    /// What it asks, by its parameters; or the name of one that is wrong. `None` where this cannot be
-    /// asked of our guests.
-    pub(super) ask: fn(&Value) -> Result<Option<Request>, &'static str>,
+    /// What it asks, by its parameters and the descriptors that came with the call; or what is wrong with
+    /// them.
+    pub(super) ask: Ask,
+}
+
+type Ask = fn(&Value, Vec<OwnedFd>) -> Result<Request, Wrong>;
+
+/// What is wrong with a call of a method.
+#[derive(Debug)]
+pub(super) enum Wrong {
+    /// The parameter of this name.
+    Parameter(&'static str),
+    /// What it asks for is known to be impossible.
+    Problem(Problem),
+}
+
+impl From<&'static str> for Wrong {
+    fn from(parameter: &'static str) -> Self {
+        Self::Parameter(parameter)
+    }
+}
+
+impl From<Problem> for Wrong {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+impl From<StorageError> for Wrong {
+    fn from(error: StorageError) -> Self {
+        Self::Problem(error.into())
+    }
 }
 
 /// A method without parameters.
-const fn plain(
-    name: &'static str,
-    ask: fn(&Value) -> Result<Option<Request>, &'static str>,
-) -> Method {
+const fn plain(name: &'static str, ask: Ask) -> Method {
     Method { name, kind: Kind::Plain, parameters: &[], ask }
 }
 
 const DOMAIN: &[Method] = &[
-    plain("GetState", |_| Ok(Some(Request::GetState))),
-    plain("Describe", |_| Ok(Some(Request::Describe))),
-    plain("GetConsoles", |_| Ok(Some(Request::GetConsoles))),
-    plain("Suspend", |_| Ok(Some(Request::Suspend))),
-    plain("Resume", |_| Ok(Some(Request::Resume))),
-    plain("Shutdown", |_| Ok(Some(Request::Shutdown))),
-    plain("Reboot", |_| Ok(Some(Request::Reboot))),
-    plain("Reset", |_| Ok(Some(Request::Reset))),
+    plain("GetState", |_, _| Ok(Request::GetState)),
+    plain("Describe", |_, _| Ok(Request::Describe)),
+    plain("GetConsoles", |_, _| Ok(Request::GetConsoles)),
+    plain("Suspend", |_, _| Ok(Request::Suspend)),
+    plain("Resume", |_, _| Ok(Request::Resume)),
+    plain("Shutdown", |_, _| Ok(Request::Shutdown)),
+    plain("Reboot", |_, _| Ok(Request::Reboot)),
+    plain("Reset", |_, _| Ok(Request::Reset)),
     Method {
         name: "Destroy",
         kind: Kind::Plain,
         parameters: &["graceful"],
-        ask: |parameters| {
+        ask: |parameters, _| {
             let graceful = switch(parameters, "graceful")?;
-            Ok(Some(Request::Destroy { graceful }))
+            Ok(Request::Destroy { graceful })
         },
     },
     SUBSCRIBE_EVENTS,
@@ -75,52 +105,66 @@ const DOMAIN: &[Method] = &[
         name: "Reexec",
         kind: Kind::Plain,
         parameters: &["program"],
-        ask: |parameters| {
+        ask: |parameters, _| {
             let program = parameters["program"].as_str().ok_or("program")?.into();
-            Ok(Some(Request::Reexec { program }))
+            Ok(Request::Reexec { program })
         },
     },
     Method {
         name: "Change",
         kind: Kind::Plain,
         parameters: &["change", "environment", "definitions"],
-        ask: |parameters| {
+        ask: |parameters, _| {
             let order = serde_json::from_value(parameters.clone()).map_err(|_| "change")?;
-            Ok(Some(Request::Change(Box::new(order))))
+            Ok(Request::Change(Box::new(order)))
         },
     },
-    plain("GetBlockJobs", |_| Ok(Some(Request::BlockJobs))),
+    plain("GetBlockJobs", |_, _| Ok(Request::BlockJobs)),
     Method {
         name: "EndBlockJob",
         kind: Kind::Plain,
         parameters: &["disk", "pivot"],
-        ask: |parameters| {
+        ask: |parameters, _| {
             let disk = parameters["disk"].as_str().ok_or("disk")?.to_owned();
-            Ok(Some(Request::EndBlockJob { disk, pivot: switch(parameters, "pivot")? }))
+            Ok(Request::EndBlockJob { disk, pivot: switch(parameters, "pivot")? })
         },
     },
 ];
 
 const MACHINE_INSTANCE: &[Method] = &[
-    plain("Terminate", |_| Ok(Some(Request::Destroy { graceful: false }))),
-    plain("PowerOff", |_| Ok(Some(Request::Shutdown))),
-    plain("Reboot", |_| Ok(Some(Request::Reset))),
-    plain("Pause", |_| Ok(Some(Request::Suspend))),
-    plain("Resume", |_| Ok(Some(Request::Resume))),
-    plain("Describe", |_| Ok(Some(Request::QueryStatus))),
+    plain("Terminate", |_, _| Ok(Request::Destroy { graceful: false })),
+    plain("PowerOff", |_, _| Ok(Request::Shutdown)),
+    plain("Reboot", |_, _| Ok(Request::Reset)),
+    plain("Pause", |_, _| Ok(Request::Suspend)),
+    plain("Resume", |_, _| Ok(Request::Resume)),
+    plain("Describe", |_, _| Ok(Request::QueryStatus)),
     SUBSCRIBE_EVENTS,
     Method {
         name: "AddStorage",
         kind: Kind::Plain,
         parameters: &["fileDescriptorIndex", "name", "config"],
-        ask: |_| Ok(None),
+        ask: |parameters, descriptors| {
+            let name = storage_name(parameters)?;
+            let model = storage_model(parameters)?;
+            let image = storage_image(parameters, descriptors)?;
+            Ok(Request::AddStorage { name, model, image })
+        },
     },
-    Method { name: "RemoveStorage", kind: Kind::Plain, parameters: &["name"], ask: |_| Ok(None) },
+    Method {
+        name: "RemoveStorage",
+        kind: Kind::Plain,
+        parameters: &["name"],
+        ask: |parameters, _| Ok(Request::RemoveStorage { name: storage_name(parameters)? }),
+    },
     Method {
         name: "ReplaceStorage",
         kind: Kind::Plain,
         parameters: &["fileDescriptorIndex", "name"],
-        ask: |_| Ok(None),
+        ask: |parameters, descriptors| {
+            let name = storage_name(parameters)?;
+            let image = storage_image(parameters, descriptors)?;
+            Ok(Request::ReplaceStorage { name, image })
+        },
     },
 ];
 
@@ -128,16 +172,16 @@ const QEMU_MACHINE_INSTANCE: &[Method] = &[Method {
     name: "AcquireQMP",
     kind: Kind::Upgrade,
     parameters: &[],
-    ask: |_| Ok(Some(Request::AcquireQmp)),
+    ask: |_, _| Ok(Request::AcquireQmp),
 }];
 
 const SUBSCRIBE_EVENTS: Method = Method {
     name: "SubscribeEvents",
     kind: Kind::More,
     parameters: &["filter"],
-    ask: |parameters| {
+    ask: |parameters, _| {
         let filter = names(parameters, "filter")?;
-        Ok(Some(Request::Subscribe { filter }))
+        Ok(Request::Subscribe { filter })
     },
 };
 
@@ -146,6 +190,29 @@ fn switch(parameters: &Value, name: &'static str) -> Result<bool, &'static str> 
     match &parameters[name] {
         Value::Null => Ok(false),
         value => value.as_bool().ok_or(name),
+    }
+}
+
+/// The name of a disk, as another program knows it.
+fn storage_name(parameters: &Value) -> Result<String, Wrong> {
+    let name = parameters["name"].as_str().filter(|name| !name.is_empty()).ok_or("name")?;
+    Ok(name.to_owned())
+}
+
+/// The image of a disk, which is among the descriptors that came with the call.
+fn storage_image(parameters: &Value, descriptors: Vec<OwnedFd>) -> Result<Image, Wrong> {
+    let index = parameters["fileDescriptorIndex"].as_i64().ok_or("fileDescriptorIndex")?;
+    let found = usize::try_from(index).ok().and_then(|at| descriptors.into_iter().nth(at));
+    Ok(Image::of(found.ok_or(Problem::System(Errno::NO_DEVICE))?)?)
+}
+
+/// What the guest is to see of a disk.
+fn storage_model(parameters: &Value) -> Result<Model, Wrong> {
+    match &parameters["config"] {
+        Value::Null => Ok(Model::VirtioBlk),
+        Value::String(word) if word == "nvme" => Err(StorageError::ConfigNotSupported.into()),
+        Value::String(word) => Model::parse(word).ok_or(StorageError::BadConfig.into()),
+        _ => Err("config".into()),
     }
 }
 
@@ -214,14 +281,11 @@ impl Interface {
             }
             (Self::Domain, Problem::Changed) => self.error("Changed", json!({})),
             (_, Problem::Gone) => Self::MachineInstance.error("NotConnected", json!({})),
-            (_, Problem::WrongState(_) | Problem::Changed) => system("EBUSY", 16),
-            (_, Problem::Refused(_)) => system("EIO", 5),
+            (_, Problem::WrongState(_) | Problem::Changed) => system(Errno::BUSY),
+            (_, Problem::Refused(_)) => system(Errno::IO),
+            (_, Problem::Storage(error)) => Self::MachineInstance.error(error.name(), json!({})),
+            (_, Problem::System(errno)) => system(*errno),
         }
-    }
-
-    /// This cannot be asked of our guests.
-    pub(super) fn not_supported() -> Reply {
-        Self::MachineInstance.error("NotSupported", json!({}))
     }
 
     /// The first thing that a subscriber is told: from here on nothing is missed.
@@ -265,8 +329,8 @@ impl Interface {
     }
 }
 
-/// An error in systemd's way, by its number in Linux.
-fn system(name: &str, number: i32) -> Reply {
+/// An error in systemd's way.
+fn system(Errno { name, number }: Errno) -> Reply {
     let parameters = json!({ "origin": "linux", "errnoName": name, "errno": number });
     Reply::error("io.systemd.System", parameters)
 }

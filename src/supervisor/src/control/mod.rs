@@ -20,7 +20,7 @@ use crate::driver::{News, Subscription};
 use crate::varlink::{Call, Connection, Reply};
 use interface::Interface;
 
-pub use request::{Answer, Asked, Problem, Request};
+pub use request::{Answer, Asked, Errno, Problem, Request, StorageError};
 
 /// How long to wait after a connection could not be accepted, for lack of descriptors or memory.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -110,7 +110,8 @@ impl Served {
     async fn serve(self, mut connection: Connection) {
         while let Ok(Some(call)) = connection.receive::<Call>().await {
             let (sending, sent) = runtime::bounded(1);
-            let reply = match service::understand(&call, &self.name) {
+            let descriptors = connection.take_descriptors();
+            let reply = match service::understand(&call, descriptors, &self.name) {
                 Err(reply) => reply,
                 Ok((request, interface)) => match self.ask(request, sent).await {
                     Ok(Answer::Done(parameters)) => Reply::done(parameters),

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use qemu::change::storage::Model;
 use serde_json::{Value, json};
 use sys::runtime::{Receiver, Sender};
 
-use crate::change::Order;
+use crate::change::{Image, Order};
 use crate::driver::Subscription;
 use crate::state::{GuestState, Reason};
 
@@ -38,6 +39,27 @@ pub enum Request {
         disk: String,
         /// Whether the guest goes over to the other image; else all stays as it was.
         pivot: bool,
+    },
+    /// To add a disk with an image that somebody has opened.
+    AddStorage {
+        /// What the disk is called by whoever asks.
+        name: String,
+        /// What the guest sees of it.
+        model: Model,
+        /// The image.
+        image: Image,
+    },
+    /// To have the guest let go of such a disk.
+    RemoveStorage {
+        /// What it is called.
+        name: String,
+    },
+    /// To put another image behind such a disk.
+    ReplaceStorage {
+        /// What it is called.
+        name: String,
+        /// The image.
+        image: Image,
     },
     /// To end it at once.
     Destroy {
@@ -94,6 +116,66 @@ pub enum Problem {
     Refused(String),
     /// It was changed since the change was decided on.
     Changed,
+    /// Something is wrong with a disk that somebody has named.
+    Storage(StorageError),
+    /// Linux, or we in its place, refused.
+    System(Errno),
+}
+
+/// What is wrong with a disk that somebody has named.
+///
+/// systemd: `src/shared/varlink-io.systemd.MachineInstance.c`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StorageError {
+    /// There is none of that name.
+    NoSuchStorage,
+    /// There is one of that name.
+    StorageExists,
+    /// It was there from the start, or came in another way.
+    StorageImmutable,
+    /// There is no such kind of disk.
+    BadConfig,
+    /// Guests cannot get a disk of that kind while they run.
+    ConfigNotSupported,
+}
+
+impl StorageError {
+    /// The name that varlink has for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoSuchStorage => "NoSuchStorage",
+            Self::StorageExists => "StorageExists",
+            Self::StorageImmutable => "StorageImmutable",
+            Self::BadConfig => "BadConfig",
+            Self::ConfigNotSupported => "ConfigNotSupported",
+        }
+    }
+}
+
+/// An error of Linux.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Errno {
+    /// Its name.
+    pub name: &'static str,
+    /// Its number.
+    pub number: i32,
+}
+
+impl Errno {
+    /// What was tried has failed.
+    pub const IO: Self = Self { name: "EIO", number: 5 };
+    /// There is no such descriptor.
+    pub const NO_DEVICE: Self = Self { name: "ENXIO", number: 6 };
+    /// The descriptor can neither be read nor written.
+    pub const BAD_DESCRIPTOR: Self = Self { name: "EBADF", number: 9 };
+    /// Something else is under way.
+    pub const BUSY: Self = Self { name: "EBUSY", number: 16 };
+    /// It is a directory.
+    pub const IS_DIRECTORY: Self = Self { name: "EISDIR", number: 21 };
+    /// It was opened for reading only.
+    pub const READ_ONLY: Self = Self { name: "EROFS", number: 30 };
+    /// It is neither a file nor a block device.
+    pub const BAD_FILE: Self = Self { name: "EBADFD", number: 77 };
 }
 
 /// A request that waits for its answer.
@@ -120,6 +202,12 @@ impl Asked {
     pub async fn answer_and_wait(self, answer: Result<Answer, Problem>) {
         let _ = self.answer.try_send(answer);
         let _ = self.sent.recv().await;
+    }
+}
+
+impl From<StorageError> for Problem {
+    fn from(error: StorageError) -> Self {
+        Self::Storage(error)
     }
 }
 

@@ -1,8 +1,10 @@
 //! What a call asks; and the interface that describes the others.
 
+use std::os::fd::OwnedFd;
+
 use serde_json::{Value, json};
 
-use super::interface::{Interface, Kind};
+use super::interface::{Interface, Kind, Wrong};
 use super::request::Request;
 use crate::varlink::{Call, Reply};
 
@@ -11,7 +13,11 @@ const SERVICE: (&str, &str) =
 
 /// What a call asks of the guest, and through which interface; or the reply, where nobody needs to
 /// be asked.
-pub(super) fn understand(call: &Call, name: &str) -> Result<(Request, Interface), Reply> {
+pub(super) fn understand(
+    call: &Call,
+    descriptors: Vec<OwnedFd>,
+    name: &str,
+) -> Result<(Request, Interface), Reply> {
     let (interface, method) = call.method.rsplit_once('.').unwrap_or(("", &call.method));
     if interface == SERVICE.0 {
         return Err(service(method, &call.parameters, name));
@@ -35,10 +41,10 @@ pub(super) fn understand(call: &Call, name: &str) -> Result<(Request, Interface)
     if let Some(unknown) = given.keys().find(|name| !method.parameters.contains(&name.as_str())) {
         return Err(wrong(unknown));
     }
-    match (method.ask)(&call.parameters) {
-        Ok(Some(request)) => Ok((request, *interface)),
-        Ok(None) => Err(Interface::not_supported()),
-        Err(parameter) => Err(wrong(parameter)),
+    match (method.ask)(&call.parameters, descriptors) {
+        Ok(request) => Ok((request, *interface)),
+        Err(Wrong::Parameter(parameter)) => Err(wrong(parameter)),
+        Err(Wrong::Problem(problem)) => Err(interface.problem(&problem)),
     }
 }
 
@@ -117,13 +123,19 @@ mod tests {
 
     #[test]
     fn every_error_of_an_interface_is_described() {
-        use crate::control::Problem;
+        use crate::control::{Errno, Problem, StorageError};
         use crate::state::GuestState;
         let problems = [
             Problem::Gone,
             Problem::WrongState(GuestState::Crashed),
             Problem::Refused("no".to_owned()),
             Problem::Changed,
+            Problem::System(Errno::IO),
+            Problem::Storage(StorageError::NoSuchStorage),
+            Problem::Storage(StorageError::StorageExists),
+            Problem::Storage(StorageError::StorageImmutable),
+            Problem::Storage(StorageError::BadConfig),
+            Problem::Storage(StorageError::ConfigNotSupported),
         ];
         for interface in Interface::ALL {
             let mut replies: Vec<Reply> =
@@ -148,12 +160,16 @@ mod tests {
             ("org.vdomain.Domain.Suspend", json!([]), "parameters"),
             ("io.systemd.MachineInstance.SubscribeEvents", json!({ "filter": "STOP" }), "filter"),
         ] {
-            let refused = understand(&Call::new(method, parameters).with_more(), "a").unwrap_err();
+            let refused = understand(&Call::new(method, parameters).with_more(), Vec::new(), "a")
+                .unwrap_err();
             assert_eq!(refused.error.as_deref(), Some("org.varlink.service.InvalidParameter"));
             assert_eq!(refused.parameters["parameter"], wrong);
         }
         let call = Call::new("org.vdomain.Domain.Destroy", json!({ "graceful": true }));
-        assert_eq!(understand(&call, "a").unwrap().0, Request::Destroy { graceful: true });
+        assert_eq!(
+            understand(&call, Vec::new(), "a").unwrap().0,
+            Request::Destroy { graceful: true }
+        );
     }
 
     #[test]
@@ -163,7 +179,7 @@ mod tests {
             ("org.varlink.service.Dance", "MethodNotFound", "method"),
             ("org.vdomain.Dance.Waltz", "InterfaceNotFound", "interface"),
         ] {
-            let reply = understand(&Call::new(method, json!({})), "a").unwrap_err();
+            let reply = understand(&Call::new(method, json!({})), Vec::new(), "a").unwrap_err();
             assert_eq!(reply.error, Some(format!("org.varlink.service.{name}")));
             assert!(method.starts_with(reply.parameters[parameter].as_str().unwrap()));
         }
@@ -173,7 +189,7 @@ mod tests {
     fn every_interface_describes_itself() {
         let ask = |method: &str, parameters| {
             let call = Call::new(format!("org.varlink.service.{method}"), parameters);
-            understand(&call, "a").unwrap_err()
+            understand(&call, Vec::new(), "a").unwrap_err()
         };
         let info = ask("GetInfo", json!({})).parameters;
         assert_eq!(info["product"], "vdomain (a)");
@@ -189,12 +205,12 @@ mod tests {
     #[test]
     fn a_connection_becomes_another_only_for_who_asks_for_that() {
         let call = Call::new("io.systemd.QemuMachineInstance.AcquireQMP", json!({}));
-        let refused = understand(&call, "a").unwrap_err();
+        let refused = understand(&call, Vec::new(), "a").unwrap_err();
         assert_eq!(refused.error.as_deref(), Some("org.varlink.service.ExpectedUpgrade"));
-        let (request, _) = understand(&call.with_upgrade(), "a").unwrap();
+        let (request, _) = understand(&call.with_upgrade(), Vec::new(), "a").unwrap();
         assert_eq!(request, Request::AcquireQmp);
         let subscribe = Call::new("io.systemd.MachineInstance.SubscribeEvents", json!({}));
-        let refused = understand(&subscribe, "a").unwrap_err();
+        let refused = understand(&subscribe, Vec::new(), "a").unwrap_err();
         assert_eq!(refused.error.as_deref(), Some("org.varlink.service.ExpectedMore"));
     }
 }

@@ -451,6 +451,7 @@ impl<'a> Launch<'a> {
             made: self.resources.made.clone(),
             taken: self.resources.taken.clone(),
             group: self.resources.group.clone(),
+            variables: self.request.variables.clone(),
         };
         status.write(&self.resources.run)?;
         Ok(status)

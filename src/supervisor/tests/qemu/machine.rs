@@ -105,5 +105,6 @@ pub(crate) fn request(binary: &str, home: &Path, name: &str) -> Request {
         },
         consoles: vec!["charserial0".to_owned()],
         environment: Vec::new(),
+        variables: Vec::new(),
     }
 }

@@ -154,8 +154,18 @@ fn request(
         lifecycle: Lifecycle::of(domain),
         consoles: qemu::plan::consoles(domain),
         environment: for_helpers(environment).collect(),
+        variables: ours(environment),
         plan,
     }
+}
+
+/// What says in our environment where things are, for this program when it is run for the guest.
+fn ours(environment: &Environment) -> Vec<(String, String)> {
+    let is_ours = |name: &str| {
+        FOR_HELPERS.contains(&name) || name.starts_with("VDOMAIN_") || name.starts_with("XDG_")
+    };
+    let variables = environment.variables.iter().filter(|(name, _)| is_ours(name));
+    variables.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// What helper processes learn of our environment.

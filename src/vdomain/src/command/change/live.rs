@@ -75,7 +75,7 @@ pub(in crate::command) fn carry_out(
         let what = change.removal.as_ref().map(|removal| removal.purpose.clone());
         let environment = super::super::start::for_helpers(subject.environment).collect();
         let definitions = Some(subject.environment.directories.definitions.clone());
-        match client.change(&Order { change, environment, definitions }) {
+        match client.change(&Order { change, environment, definitions, handed: None }) {
             Ok(true) => return Ok(Exit::Done),
             Ok(false) => {
                 let what = what.unwrap_or_default();
