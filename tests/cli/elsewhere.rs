@@ -29,6 +29,27 @@ fn a_recorded_binary_can_do_what_the_binary_can() {
 }
 
 #[test]
+fn what_qemu_interprets_is_known_where_it_uses_kvm_too() {
+    let Some(home) = Home::with_qemu() else { return };
+    let json = home.vdomain(&["capabilities", "--emulator", QEMU, "--json"]).done().out;
+    let found: Value = serde_json::from_str(&json).unwrap();
+    let interpreted = found["tcg-processor"]["features"].as_array().unwrap();
+    // QEMU's TCG has never had it, and every processor with KVM has.
+    let has_it = |features: &[Value]| features.iter().any(|name| name == "tsc-deadline");
+    assert!(!has_it(interpreted), "{interpreted:?}");
+    assert_eq!(found["kvm"] == true, found["kvm-processor"].is_object());
+
+    let cpu = "<cpu mode='host-model'/>";
+    home.write("guest.xml", document("web", "").replace("<devices>", &format!("{cpu}<devices>")));
+    let plan = home.vdomain(&["plan", "guest.xml"]).done().out;
+
+    let model = plan.lines().find_map(|line| line.strip_prefix("argv    -cpu ")).unwrap();
+    for feature in model.split(',').filter_map(|part| part.strip_suffix("=on")) {
+        assert!(interpreted.iter().any(|name| name == feature), "{feature} of {model}");
+    }
+}
+
+#[test]
 fn capabilities_are_found_out_once() {
     let Some(home) = Home::with_qemu() else { return };
     let first = home.vdomain(&["capabilities", "--json"]).done().out;

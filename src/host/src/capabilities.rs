@@ -9,9 +9,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use qemu::Capabilities;
-use qemu::capabilities::queries;
+use qemu::capabilities::{processor_queries, queries};
+use qmp::replies::Run;
 use qmp::{Client, Recording};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sys::process::{Child, Program, Signal};
 use sys::runtime::{self, Socket};
 
@@ -89,37 +91,61 @@ pub fn of(binary: &Path, cache: &Path) -> Result<Capabilities, ProbeError> {
     Ok(kept.capabilities)
 }
 
-/// Asks the binary, and keeps questions and answers.
+/// Asks the binary, and keeps questions and answers. If it uses KVM, it is started a second time to say
+/// what it gives guests without.
 ///
 /// # Errors
 /// The binary cannot be started, or does not answer as QEMU does.
 pub fn record(binary: &Path) -> Result<Recording, ProbeError> {
+    let first = record_run(binary, "kvm:tcg", &queries())?;
+    let uses_kvm = first
+        .lookup("query-kvm", &Value::Null)
+        .is_some_and(|answer| answer.as_ref().is_ok_and(|kvm| kvm["enabled"] == true));
+    let mut runs = vec![first];
+    if uses_kvm {
+        // A QEMU that was built without TCG does not start, and has nothing to say of it.
+        runs.extend(record_run(binary, "tcg", &processor_queries()));
+    }
+    Ok(Recording { runs })
+}
+
+/// What one QEMU says that takes the first of `accelerators` that it can have.
+fn record_run(
+    binary: &Path,
+    accelerators: &str,
+    queries: &[(&str, Value)],
+) -> Result<Run, ProbeError> {
     let failed = |reason: String| ProbeError { binary: binary.display().to_string(), reason };
     let (ours, theirs) = sys::fd::socketpair().map_err(|error| failed(sys::reason(&error)))?;
     let messages = sys::fd::memfd("messages")
         .map(fs::File::from)
         .map_err(|error| failed(sys::reason(&error)))?;
-    let mut child =
-        start(binary, theirs, &messages).map_err(|error| failed(sys::reason(&error)))?;
-    let recording = runtime::block_on(async {
+    let mut child = start(binary, accelerators, theirs, &messages)
+        .map_err(|error| failed(sys::reason(&error)))?;
+    let run = runtime::block_on(async {
         let socket = Socket::try_from(ours).map_err(|error| sys::reason(&error))?;
-        converse(socket).await.map_err(|error| error.to_string())
+        converse(socket, queries).await.map_err(|error| error.to_string())
     });
     end(&mut child);
-    recording.map_err(|reason| {
+    run.map_err(|reason| {
         let said = read_messages(messages);
         failed(if said.is_empty() { reason } else { format!("{reason}; it said: {said}") })
     })
 }
 
-fn start(binary: &Path, monitor: std::os::fd::OwnedFd, messages: &fs::File) -> io::Result<Child> {
+fn start(
+    binary: &Path,
+    accelerators: &str,
+    monitor: std::os::fd::OwnedFd,
+    messages: &fs::File,
+) -> io::Result<Child> {
     let arguments = [
         "-S",
         "-no-user-config",
         "-nodefaults",
         "-nographic",
         "-machine",
-        "none,accel=kvm:tcg",
+        &format!("none,accel={accelerators}"),
         "-chardev",
         &format!("socket,id=monitor,fd={MONITOR_FD}"),
         "-mon",
@@ -138,26 +164,26 @@ fn start(binary: &Path, monitor: std::os::fd::OwnedFd, messages: &fs::File) -> i
     .spawn()
 }
 
-async fn converse(socket: Socket) -> Result<Recording, qmp::Error> {
+async fn converse(socket: Socket, queries: &[(&str, Value)]) -> Result<Run, qmp::Error> {
     let (client, events) = Client::open(socket, LIMIT).await?;
     drop(events);
-    let pending: Vec<_> = queries()
-        .into_iter()
+    let pending: Vec<_> = queries
+        .iter()
         .map(|(command, arguments)| {
-            let answer = client.send(command, &arguments);
+            let answer = client.send(command, arguments);
             (command, arguments, answer)
         })
         .collect();
-    let mut run = qmp::replies::Run::default();
+    let mut run = Run::begun();
     for (command, arguments, answer) in pending {
         let outcome = match answer.answer_within(LIMIT).await {
             Ok(value) => Ok(value),
             Err(qmp::Error::Refused { class, desc, .. }) => Err(qmp::Refusal { class, desc }),
             Err(error) => return Err(error),
         };
-        run.push(command, &arguments, outcome);
+        run.push(command, arguments, outcome);
     }
-    Ok(Recording { runs: vec![run] })
+    Ok(run)
 }
 
 fn end(child: &mut Child) {

@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::message::{Message, Refusal, command, is_empty, outcome_to_json};
 
@@ -93,6 +93,13 @@ impl Recording {
 }
 
 impl Run {
+    /// One that has begun: by it a file with several tells where each one starts.
+    pub fn begun() -> Self {
+        let mut run = Self::default();
+        run.push(BEGINNING, &Value::Null, Ok(Value::Object(Map::new())));
+        run
+    }
+
     /// Adds a command and its answer.
     pub fn push(&mut self, command: &str, arguments: &Value, outcome: Result<Value, Refusal>) {
         let arguments = if is_empty(arguments) { Value::Null } else { arguments.clone() };

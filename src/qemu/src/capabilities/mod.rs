@@ -135,12 +135,8 @@ pub fn queries() -> Vec<(&'static str, Value)> {
     let mut queries = vec![
         ("query-version", json!({})),
         ("query-target", json!({})),
-        ("query-kvm", json!({})),
         ("query-machines", json!({})),
         ("qom-list-types", json!({})),
-        ("query-cpu-definitions", json!({})),
-        ("query-cpu-model-expansion", json!({"type": "static", "model": {"name": "host"}})),
-        ("query-cpu-model-expansion", json!({"type": "static", "model": {"name": "max"}})),
         ("query-tpm-models", json!({})),
         ("query-tpm-types", json!({})),
         ("query-command-line-options", json!({})),
@@ -152,7 +148,22 @@ pub fn queries() -> Vec<(&'static str, Value)> {
     queries.extend(
         EXAMINED_OBJECTS.iter().map(|name| ("qom-list-properties", json!({ "typename": name }))),
     );
+    queries.extend(processor_queries());
     queries
+}
+
+/// The commands to ask for the processor that guests of a QEMU's accelerator can have. If it is KVM,
+/// a second QEMU that interprets is asked the same.
+///
+/// libvirt: `virQEMUCapsInitQMP`, `virQEMUCapsInitQMPMonitorTCG`.
+pub fn processor_queries() -> [(&'static str, Value); 4] {
+    let expansion = |model: &str| json!({"type": "static", "model": {"name": model}});
+    [
+        ("query-kvm", json!({})),
+        ("query-cpu-definitions", json!({})),
+        ("query-cpu-model-expansion", expansion("host")),
+        ("query-cpu-model-expansion", expansion("max")),
+    ]
 }
 
 impl Capabilities {
@@ -162,7 +173,7 @@ impl Capabilities {
     /// Which reply is missing or not as expected.
     pub fn from_recording(binary: &str, recording: &Recording) -> Result<Self, String> {
         let mut capabilities = Self { binary: binary.to_owned(), ..Self::default() };
-        // libvirt's recordings go on with a second QEMU, without KVM, that is asked some of it again.
+        // A second QEMU, without KVM, was asked for its processor only.
         let first = recording.runs.first().ok_or("it is empty")?;
         for exchange in &first.exchanges {
             if let Ok(result) = &exchange.outcome {
