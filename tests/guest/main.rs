@@ -25,6 +25,7 @@ mod live;
 mod networks;
 mod opens;
 mod policy;
+mod processors;
 mod shares;
 mod supervisor;
 mod user;

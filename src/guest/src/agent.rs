@@ -58,6 +58,9 @@ pub enum Error {
     /// What was said is not the agent's protocol.
     #[error("the guest's agent does not speak its protocol: {0}")]
     Protocol(String),
+    /// The guest cannot use so many processors, for this reason.
+    #[error("{0}")]
+    Processors(String),
     /// The connection failed.
     #[error("cannot talk to the guest's agent: {}", sys::reason(.0))]
     Io(#[from] io::Error),
@@ -125,6 +128,68 @@ pub async fn channel(qemu: &qmp::Client, domain: &Domain) -> Result<Channel, Err
     let chardev = found.ok_or(Error::NoChannel)?;
     let path = chardev["filename"].as_str().and_then(socket_path).ok_or(Error::NoChannel)?;
     Ok(Channel { path, is_open: chardev["frontend-open"].as_bool().unwrap_or(true) })
+}
+
+/// Has the guest use so many of its processors.
+///
+/// libvirt: `qemuDomainSetVcpusAgent`, `qemuAgentUpdateCPUInfo`. `there`: how many it has.
+///
+/// # Errors
+/// See [`Error`]; [`Error::Processors`] if the guest cannot.
+///
+/// # Cancel safety
+/// The guest may do it all the same.
+pub async fn use_processors(agent: &mut Agent, count: u32, there: u32) -> Result<(), Error> {
+    if count > there {
+        return Err(Error::Processors(format!("the guest has {there} processors, not {count}")));
+    }
+    let mut told = agent.execute("guest-get-vcpus", &Value::Null).await?;
+    let vcpus = told.as_array_mut().map_or(&mut [][..], Vec::as_mut_slice);
+    let changed = switched(vcpus, count as usize).map_err(Error::Processors)?;
+    // An agent can stop in the middle; it says how many it has done.
+    let mut rest = changed.as_slice();
+    while !rest.is_empty() {
+        let answer = agent.execute("guest-set-vcpus", &json!({ "vcpus": rest })).await?;
+        let done = answer.as_u64().and_then(|done| usize::try_from(done).ok()).unwrap_or(0);
+        if done == 0 || done > rest.len() {
+            return Err(Error::Protocol(format!("{answer} processors were set")));
+        }
+        rest = &rest[done..];
+    }
+    Ok(())
+}
+
+/// Which processors are switched on or off so that the guest uses so many, as the agent is told. `vcpus`:
+/// what it answers to `guest-get-vcpus`.
+fn switched(vcpus: &mut [Value], count: usize) -> Result<Vec<Value>, String> {
+    let is = |vcpu: &Value, member: &str| vcpu[member] == true;
+    let mut online = vcpus.iter().filter(|vcpu| is(vcpu, "online")).count();
+    let may_stop = |vcpu: &Value| is(vcpu, "online") && is(vcpu, "can-offline");
+    let mut stoppable = vcpus.iter().filter(|vcpu| may_stop(vcpu)).count();
+    if stoppable == online
+        && let Some(first) = vcpus.iter_mut().find(|it| it["logical-id"] == 0 && may_stop(it))
+    {
+        // Linux lets the first one be stopped, and then cannot suspend.
+        first["can-offline"] = false.into();
+        stoppable -= 1;
+    }
+    if count > vcpus.len() {
+        return Err(format!("its agent knows of {} processors only", vcpus.len()));
+    }
+    if count < online - stoppable {
+        return Err(format!("the guest cannot do without {} of them", online - stoppable));
+    }
+    let mut changed = Vec::new();
+    for vcpu in vcpus {
+        let starts = !is(vcpu, "online");
+        let is_needed = if starts { online < count } else { online > count && may_stop(vcpu) };
+        if !is_needed {
+            continue;
+        }
+        online = if starts { online + 1 } else { online - 1 };
+        changed.push(json!({ "logical-id": vcpu["logical-id"], "online": starts }));
+    }
+    Ok(changed)
 }
 
 /// The path in QEMU's words for a character device: `disconnected:unix:PATH,server=on`.
@@ -359,5 +424,18 @@ mod tests {
             assert_eq!(socket_path(words).unwrap(), Path::new("/run/a,b"));
         }
         assert_eq!(socket_path("pty:/dev/pts/3"), None);
+    }
+
+    #[test]
+    fn the_first_processor_is_not_switched_off() {
+        let vcpu = |number: u32, online: bool, stops: bool| json!({"logical-id": number, "online": online, "can-offline": stops});
+        let three = || vec![vcpu(0, true, true), vcpu(1, true, true), vcpu(2, false, true)];
+        let set = |number: u32, online: bool| json!({"logical-id": number, "online": online});
+        assert_eq!(switched(&mut three(), 1), Ok(vec![set(1, false)]));
+        assert_eq!(switched(&mut three(), 3), Ok(vec![set(2, true)]));
+        assert_eq!(switched(&mut three(), 2), Ok(vec![]));
+        assert!(switched(&mut three(), 4).is_err());
+        let stays = &mut [vcpu(0, true, false), vcpu(1, true, false)];
+        assert_eq!(switched(stays, 1).unwrap_err(), "the guest cannot do without 2 of them");
     }
 }

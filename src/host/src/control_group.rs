@@ -181,41 +181,42 @@ impl Group {
         enter(&self.ours)?;
         Ok(started)
     }
+}
 
-    /// Limits threads by themselves; `threads` says the numbers of those that are there.
-    ///
-    /// # Errors
-    /// What is limited, and why it cannot be.
-    pub fn limit_threads(
-        &self,
-        planned: &ControlGroup,
-        threads: impl Fn(Thread) -> Vec<i32>,
-    ) -> Result<(), GroupError> {
-        for setting in &planned.settings {
-            let Some(thread) = setting.thread else { continue };
-            let numbers = threads(thread);
-            if !numbers.is_empty() {
-                self.limit(setting, thread, &numbers).map_err(|error| refused(setting, error))?;
-            }
+/// Limits threads of a guest by themselves, in groups within that of the guest at `path`; `threads` says
+/// the numbers of those that are there.
+///
+/// # Errors
+/// What is limited, and why it cannot be.
+pub fn limit_threads(
+    path: &Path,
+    planned: &ControlGroup,
+    threads: impl Fn(Thread) -> Vec<i32>,
+) -> Result<(), GroupError> {
+    for setting in &planned.settings {
+        let Some(thread) = setting.thread else { continue };
+        let numbers = threads(thread);
+        if !numbers.is_empty() {
+            limit(path, setting, thread, &numbers).map_err(|error| refused(setting, error))?;
         }
-        Ok(())
     }
+    Ok(())
+}
 
-    fn limit(&self, setting: &GroupSetting, thread: Thread, numbers: &[i32]) -> io::Result<()> {
-        let path = self.path.join(match thread {
-            Thread::Emulator => "emulator".to_owned(),
-            Thread::Vcpu { number } => format!("vcpu{number}"),
-            Thread::Iothread { number } => format!("iothread{number}"),
-        });
-        make_directory(&path)?;
-        write(&path.join("cgroup.type"), "threaded")?;
-        enable(&self.path, controller(setting)).map_err(io::Error::other)?;
-        write_setting(&path, setting)?;
-        for number in numbers {
-            write(&path.join("cgroup.threads"), &number.to_string())?;
-        }
-        Ok(())
+fn limit(group: &Path, setting: &GroupSetting, thread: Thread, numbers: &[i32]) -> io::Result<()> {
+    let path = group.join(match thread {
+        Thread::Emulator => "emulator".to_owned(),
+        Thread::Vcpu { number } => format!("vcpu{number}"),
+        Thread::Iothread { number } => format!("iothread{number}"),
+    });
+    make_directory(&path)?;
+    write(&path.join("cgroup.type"), "threaded")?;
+    enable(group, controller(setting)).map_err(io::Error::other)?;
+    write_setting(&path, setting)?;
+    for number in numbers {
+        write(&path.join("cgroup.threads"), &number.to_string())?;
     }
+    Ok(())
 }
 
 /// Removes a group and those below it, once their processes have ended.

@@ -10,6 +10,7 @@ use conf::device::memory_device::MemoryModel;
 use conf::device::{Device, DeviceId, DeviceKind, Disk};
 use conf::device_info::Alias;
 
+use crate::change::vcpus;
 use crate::machine::Family;
 
 /// The ids of all devices of a domain.
@@ -193,6 +194,7 @@ pub fn of_running(domain: &Domain) -> Domain {
             info.alias = Some(Alias::of_running(alias));
         }
     }
+    vcpus::number_orders(&mut domain);
     domain
 }
 

@@ -7,6 +7,7 @@ mod domains;
 mod memory;
 mod running;
 mod size;
+mod vcpus;
 
 use std::path::PathBuf;
 
@@ -35,6 +36,7 @@ pub(crate) use running::{
     AddressSource, Domblkinfo, Domblklist, Domblkstat, Domdisplay, Domifaddr, Domiflist, Domifstat,
     Domstats, EventArguments, MonitorCommand, Screenshot, SendKey,
 };
+pub(crate) use vcpus::{Setvcpu, Setvcpus};
 
 /// QEMU guests from libvirt domain XML, without a daemon.
 #[derive(Debug, Parser)]
@@ -128,6 +130,10 @@ pub(crate) enum Command {
     Setmaxmem(Setmem),
     /// Ask a guest to let a virtio-mem device be larger or smaller.
     UpdateMemoryDevice(UpdateMemoryDevice),
+    /// Set how many processors a guest has, or begins with.
+    Setvcpus(Setvcpus),
+    /// Give a guest some processors, or take them from it.
+    Setvcpu(Setvcpu),
     /// Reset guests, as their reset button would.
     Reset(Several),
     /// Send guests a non-maskable interrupt.

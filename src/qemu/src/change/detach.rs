@@ -8,7 +8,7 @@ use xml::{Origin, Part, Problem};
 
 use super::attach::CHANGEABLE;
 use super::find::worded;
-use super::{Change, Removal, list};
+use super::{Change, Removal, list, vcpus};
 use crate::alias::Aliases;
 use crate::plan::{Inventory, why_it_stays};
 
@@ -85,6 +85,10 @@ pub fn detach(
 /// A live document without the device of this id; `None` if it has none, or is none.
 pub fn without(document: &str, device: &str) -> Option<String> {
     super::edited(document, |domain| {
+        if let Some(without) = vcpus::without(domain, device) {
+            *domain = without;
+            return Some(());
+        }
         let id = Aliases::assign(domain).find(device)?;
         list::take(domain, id).then_some(())
     })

@@ -20,6 +20,7 @@ mod list;
 pub mod memory;
 pub mod storage;
 mod update;
+pub mod vcpus;
 
 use std::fmt::{self, Display};
 
@@ -31,7 +32,8 @@ use xml::{Origin, Part, Problem, Source};
 
 use crate::alias;
 use crate::plan::{
-    Command, Fd, Helper, Inventory, PciHandover, Plan, PlannedSecret, VirtualFunction,
+    Command, ControlGroup, Fd, Helper, Inventory, PciHandover, Plan, PlannedSecret,
+    ThreadPlacement, VirtualFunction,
 };
 
 pub use attach::Attaching;
@@ -67,6 +69,12 @@ pub struct Change {
     /// What QEMU is told, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<Step>,
+    /// Threads of processors that are added, which have a place of their own on the host.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub threads: Vec<ThreadPlacement>,
+    /// The limits that the kernel puts those threads under.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control_group: Option<ControlGroup>,
     /// The device that the guest is asked to let go of, once all steps are done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub removal: Option<Removal>,
@@ -207,6 +215,8 @@ impl Change {
             helpers: plan.helpers,
             fds: plan.fds,
             steps: plan.qmp.into_iter().map(Step::new).collect(),
+            threads: plan.threads,
+            control_group: plan.control_group,
             notes: plan.notes,
             not_examined: plan.not_examined,
             ..Self::default()

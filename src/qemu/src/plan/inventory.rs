@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use super::builder::{Part, Step};
 use super::device::Device;
 use super::image::OpenImage;
+use super::processor::is_processor;
 use super::{Command, Plan};
 use crate::change::{Image, Rewired};
 
@@ -28,6 +29,9 @@ pub struct Inventory {
     /// The commands, in order: `add-fd`, `blockdev-add`, `chardev-add`, `device_add`, `netdev_add`
     /// and `object-add`.
     pub told: Vec<Command>,
+    /// How many processors have gone.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub processors_gone: u32,
 }
 
 impl Inventory {
@@ -43,7 +47,7 @@ impl Inventory {
                 told.push(Command { execute: execute.to_owned(), arguments, ..Command::default() });
             }
         }
-        let mut inventory = Self { revision: 0, told };
+        let mut inventory = Self { told, ..Self::default() };
         inventory.add(&plan.qmp);
         inventory
     }
@@ -69,6 +73,7 @@ impl Inventory {
 
     /// Forgets a device.
     pub fn remove_device(&mut self, id: &str) {
+        self.processors_gone += u32::from(is_processor(id));
         self.told.retain(|told| told.execute != "device_add" || name(told) != Some(id));
     }
 
@@ -256,6 +261,10 @@ impl Inventory {
     }
 }
 
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
 /// The command that takes back what another one has done; `None` if there is nothing to take back.
 pub fn undo(command: &Command) -> Option<Command> {
     let arguments = &command.arguments;
@@ -380,7 +389,6 @@ mod tests {
             )
         };
         Inventory {
-            revision: 0,
             told: vec![
                 told("object-add", json!({"qom-type": "iothread", "id": "iothread1"})),
                 told("add-fd", json!({"fdset-id": 1, "opaque": "base"})),
@@ -396,6 +404,7 @@ mod tests {
                 node("libvirt-3-format", json!({"backing": "libvirt-1-storage"})),
                 disk("virtio-disk1", "libvirt-3-format"),
             ],
+            ..Inventory::default()
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use conf::Domain;
 use conf::device::{Device, DeviceId, DeviceKind};
+use serde_json::Value;
 use xml::Problem;
 
 use super::builder::Wanted;
@@ -11,8 +12,8 @@ use super::{
     Builder, Inventory, Plan, audio, boot, clock, control_group, controller, cpu, crypto, disk,
     filesystem, firmware, graphics, guest, hostdev, input, interface, iommu, iothread,
     launch_security, lease, machine, memballoon, memory, memory_device, namespace, numa, ports,
-    pstore, redirdev, rng, shmem, smbios, sound, source, throttle, tpm, tune, video, vsock,
-    watchdog,
+    processor, pstore, redirdev, rng, shmem, smbios, sound, source, throttle, tpm, tune, video,
+    vsock, watchdog,
 };
 use crate::answers::{Answers, Question};
 use crate::capabilities::Capabilities;
@@ -168,6 +169,28 @@ pub(crate) fn medium(
     builder.only(Wanted { devices: &devices, there });
     let node = disk::medium(&mut builder, pos);
     Ok((builder.finish_additions()?, node))
+}
+
+/// Plans processors of a machine that runs, and where all threads run and what limits them. `places` is
+/// what QEMU answers to `query-hotpluggable-cpus`.
+///
+/// # Errors
+/// QEMU has no place for one of them.
+pub(crate) fn processors(
+    domain: &Domain,
+    (numbers, places): (&BTreeSet<u32>, &Value),
+    there: &Inventory,
+    capabilities: &Capabilities,
+    host: &Host,
+) -> Result<Plan, Vec<Problem>> {
+    let (answers, options) = (Answers::default(), Options::default());
+    let mut builder = Builder::new(domain, capabilities, host, &answers, &options);
+    let devices = BTreeSet::new();
+    builder.only(Wanted { devices: &devices, there });
+    tune::threads(&mut builder);
+    control_group::limits(&mut builder);
+    processor::processors(&mut builder, numbers, places);
+    builder.finish_additions()
 }
 
 fn devices(builder: &mut Builder<'_>) {

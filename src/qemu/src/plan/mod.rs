@@ -42,6 +42,7 @@ mod network_source;
 mod numa;
 mod passt;
 mod ports;
+mod processor;
 mod pstore;
 mod redirdev;
 mod reservations;
@@ -77,8 +78,9 @@ pub(crate) use hotplug::why_it_stays;
 pub(crate) use image::{NewImage, OpenImage, add, images, lend, questions as image_questions};
 pub use inventory::{Inventory, undo};
 pub use make::{Options, plan, questions};
-pub(crate) use make::{additions, device_questions, medium};
+pub(crate) use make::{additions, device_questions, medium, processors};
 pub use ports::consoles;
+pub use processor::{processor, processor_id};
 pub use secret::{PlannedSecret, SecretOrigin};
 
 /// What `start` is going to do.

@@ -21,7 +21,7 @@ use super::record::{Beginning, Record};
 use super::{Order, refused};
 use crate::control::Problem;
 use crate::exchange::{ExchangeError, exchange};
-use crate::launch::{Guest, cid, end_helper, name_sockets};
+use crate::launch::{Guest, cid, end_helper, name_sockets, threads};
 
 /// How long a guest may take to open a tray that it has locked.
 ///
@@ -140,7 +140,12 @@ async fn try_carry_out(order: &Order, guest: &mut Guest) -> Result<Made, (Proble
     guest.resources.made.add(&made);
     guest.status.made.clone_from(&guest.resources.made);
     let told: Vec<Command> = change.steps.iter().map(|step| step.command.clone()).collect();
-    let result = tell(&guest.client, &told, &late, &mut opened.fds).await;
+    let result = match tell(&guest.client, &told, &late, &mut opened.fds).await {
+        Ok(()) => {
+            place(change, guest).await.map_err(|problem| (problem, (0..told.len()).collect()))
+        }
+        Err(error) => Err(explained(error, &told)),
+    };
     let has_begun = match (&result, &change.job) {
         // Where QEMU has not answered, it may have done it all the same.
         (Err(_), Some(job)) => job::has_begun(job, guest).await,
@@ -151,32 +156,39 @@ async fn try_carry_out(order: &Order, guest: &mut Guest) -> Result<Made, (Proble
         made.images.clear();
         return Ok(made);
     }
-    let failed = |problem, done, guest: &mut Guest| {
+    if let Err(failed) = result {
         made.remove();
         guest.resources.made.forget(&made);
         guest.status.made.clone_from(&guest.resources.made);
-        Err((problem, done))
-    };
-    match result {
-        Ok(()) => {
-            if let Some(cid) = cid(&change.fds, &change.helpers, &late) {
-                guest.status.cid = Some(cid);
-                // Without room on the disk, only the document does not say it.
-                let _ = guest.status.write(&guest.resources.run);
-            }
-            Ok(made)
+        return Err(failed);
+    }
+    if let Some(cid) = cid(&change.fds, &change.helpers, &late) {
+        guest.status.cid = Some(cid);
+        // Without room on the disk, only the document does not say it.
+        let _ = guest.status.write(&guest.resources.run);
+    }
+    Ok(made)
+}
+
+/// What QEMU refused, with its place, and which steps were done.
+fn explained(error: ExchangeError, told: &[Command]) -> (Problem, Vec<usize>) {
+    match error {
+        ExchangeError::Refused { at, error, done } => {
+            let Command { at, purpose, .. } = &told[at];
+            let place = at.as_ref().map(|at| format!("{at}: ")).unwrap_or_default();
+            (Problem::Refused(format!("{place}{purpose}: {error}")), done)
         }
-        Err(ExchangeError::Refused { at, error, done }) => {
-            let command = &told[at];
-            let place = command.at.as_ref().map(|at| format!("{at}: ")).unwrap_or_default();
-            let purpose = &command.purpose;
-            failed(Problem::Refused(format!("{place}{purpose}: {error}")), done, guest)
-        }
-        Err(ExchangeError::NoDescriptor(name)) => {
-            let message = format!("the change has no descriptor '{name}'");
-            failed(Problem::Refused(message), Vec::new(), guest)
+        ExchangeError::NoDescriptor(name) => {
+            (refused(format!("the change has no descriptor '{name}'")), Vec::new())
         }
     }
+}
+
+/// Puts the threads of new processors where they are to run, and limits them.
+async fn place(change: &Change, guest: &Guest) -> Result<(), Problem> {
+    let limited = guest.resources.group.as_deref().zip(change.control_group.as_ref());
+    let qemu = guest.qemu.process().identity().map_err(refused)?.pid;
+    threads::place(&guest.client, qemu, &change.threads, limited).await.map_err(refused)
 }
 
 /// Tells QEMU everything at once; but a tray may take its time to open.

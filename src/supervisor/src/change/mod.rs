@@ -194,6 +194,7 @@ impl Changes {
             "DEVICE_DELETED"
                 | "DEVICE_UNPLUG_GUEST_ERROR"
                 | "MEM_UNPLUG_ERROR"
+                | "ACPI_DEVICE_OST"
                 | "JOB_STATUS_CHANGE"
                 | "BALLOON_CHANGE"
         )
@@ -210,7 +211,12 @@ impl Changes {
         if let Some(bytes) = event.data.get("actual").and_then(|actual| actual.as_u64()) {
             return ballooned(bytes, guest);
         }
-        let device = event.data.get("device").and_then(|device| device.as_str());
+        let status = event.data.get("info");
+        if status.is_some_and(removal::is_done) {
+            return self.look(guest).await;
+        }
+        let device = status.map_or(event.data.get("device"), |status| status.get("device"));
+        let device = device.and_then(|device| device.as_str());
         let Some(device) = device else { return };
         let Some(at) = self.removals.iter().position(|it| it.removal.device == device) else {
             return;
@@ -223,7 +229,8 @@ impl Changes {
                     asked.answer(Ok(Answer::Done(json!({ "done": true }))));
                 }
             }
-            "DEVICE_UNPLUG_GUEST_ERROR" | "MEM_UNPLUG_ERROR" => {
+            "ACPI_DEVICE_OST" if !status.is_some_and(removal::is_refusal) => {}
+            "DEVICE_UNPLUG_GUEST_ERROR" | "MEM_UNPLUG_ERROR" | "ACPI_DEVICE_OST" => {
                 let waiting = self.removals.remove(at);
                 self.note(guest);
                 if let Some((asked, _)) = waiting.asked {

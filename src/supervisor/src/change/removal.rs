@@ -78,6 +78,24 @@ pub(super) async fn complete(removal: &Removal, guest: &mut Guest) {
     edit_document(run, |text| without(text, &removal.device));
 }
 
+/// Whether a guest says by ACPI that it does not let go of a memory module or a processor.
+///
+/// libvirt: `qemuProcessHandleAcpiOstInfo`.
+pub(super) fn is_refusal(status: &Value) -> bool {
+    is_about_ejecting(status) && matches!(status["status"].as_u64(), Some(0x1 | 0x80..=0x83))
+}
+
+/// Whether a guest says by ACPI that it has let go of something. Without KVM that is all that QEMU says of
+/// a processor that is gone.
+pub(super) fn is_done(status: &Value) -> bool {
+    is_about_ejecting(status) && status["status"] == 0
+}
+
+/// ACPI 6.5, 6.3.5: the events that ask for it, and whose handling `_OST` tells of.
+fn is_about_ejecting(status: &Value) -> bool {
+    matches!(status["source"].as_u64(), Some(0x3 | 0x103))
+}
+
 /// The ids of the devices that QEMU has; `None` if it does not say.
 pub(super) async fn devices(client: &Client) -> Option<BTreeSet<String>> {
     let list = client.execute("qom-list", &json!({ "path": "/machine/peripheral" })).await.ok()?;

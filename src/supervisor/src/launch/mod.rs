@@ -4,7 +4,7 @@
 mod error;
 mod processor;
 mod resources;
-mod threads;
+pub(crate) mod threads;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -220,7 +220,8 @@ impl<'a> Launch<'a> {
         if let Some(qemu) = &self.resources.qemu {
             let number = qemu.process().identity()?.pid;
             let plan = &self.request.plan;
-            let limited = self.group.as_ref().zip(plan.control_group.as_ref());
+            let group = self.resources.group.as_deref();
+            let limited = group.zip(plan.control_group.as_ref());
             threads::place(&client, number, &plan.threads, limited).await?;
         }
         faults.after(Step::Commands)?;

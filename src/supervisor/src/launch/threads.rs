@@ -1,17 +1,14 @@
 //! Processors that are added to a machine, and where QEMU's threads run.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use host::control_group::Group;
+use host::control_group;
 use qemu::plan::{AddedProcessor, ControlGroup, Policy, Thread, ThreadPlacement};
 use qmp::Client;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::LaunchError;
-
-/// The parts of a processor's place in the machine, the largest first.
-const PLACE: [&str; 7] =
-    ["node-id", "socket-id", "die-id", "cluster-id", "module-id", "core-id", "thread-id"];
 
 /// Adds processors. What each of them is and where it goes is what QEMU says of its empty places.
 ///
@@ -21,9 +18,9 @@ pub(super) async fn add(client: &Client, processors: &[AddedProcessor]) -> Resul
         return Ok(());
     }
     let places = client.execute("query-hotpluggable-cpus", &Value::Null).await?;
-    let places = sorted(places.as_array().map_or(&[], Vec::as_slice));
     for processor in processors {
-        let device = device(&places, processor.number);
+        // QEMU says better what is wrong with a place that is not there.
+        let device = qemu::plan::processor(&places, processor.number).unwrap_or_default();
         let added = client.execute("device_add", &device).await;
         added.map_err(|error| LaunchError::Command {
             at: processor.at.clone(),
@@ -34,32 +31,14 @@ pub(super) async fn add(client: &Client, processors: &[AddedProcessor]) -> Resul
     Ok(())
 }
 
-/// The places of processors in the order of their numbers.
-fn sorted(places: &[Value]) -> Vec<&Value> {
-    let mut places: Vec<&Value> = places.iter().collect();
-    places.sort_by_key(|place| PLACE.map(|part| place["props"][part].as_u64()));
-    places
-}
-
-/// What is added for a processor.
-fn device(places: &[&Value], number: u32) -> Value {
-    let mut device = Map::new();
-    if let Some(place) = places.get(number as usize) {
-        device.insert("driver".to_owned(), place["type"].clone());
-        device.insert("id".to_owned(), format!("vcpu{number}").into());
-        device.extend(place["props"].as_object().cloned().unwrap_or_default());
-    }
-    device.into()
-}
-
 /// Limits threads, and puts them where they are to run.
 ///
 /// libvirt: `qemuProcessSetupPid`.
-pub(super) async fn place(
+pub(crate) async fn place(
     client: &Client,
     qemu: u32,
     placements: &[ThreadPlacement],
-    limited: Option<(&Group, &ControlGroup)>,
+    limited: Option<(&Path, &ControlGroup)>,
 ) -> Result<(), LaunchError> {
     let has_limits =
         limited.is_some_and(|(_, planned)| planned.settings.iter().any(|it| it.thread.is_some()));
@@ -81,7 +60,7 @@ pub(super) async fn place(
         }
     };
     if let Some((group, planned)) = limited {
-        group.limit_threads(planned, threads)?;
+        control_group::limit_threads(group, planned, threads)?;
     }
     for placement in placements {
         for thread in threads(placement.thread) {
@@ -136,21 +115,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn processors_are_numbered_by_their_places() {
-        let place = |socket: u32, core: u32| {
-            json!({"type": "qemu64-x86_64-cpu", "vcpus-count": 1,
-                   "props": {"socket-id": socket, "core-id": core, "thread-id": 0}})
-        };
-        let places = [place(1, 1), place(1, 0), place(0, 1), place(0, 0)];
-        let places = sorted(&places);
-        assert_eq!(
-            device(&places, 2),
-            json!({"driver": "qemu64-x86_64-cpu", "id": "vcpu2",
-                   "socket-id": 1, "core-id": 0, "thread-id": 0})
-        );
-    }
 
     #[test]
     fn threads_are_found_by_number() {

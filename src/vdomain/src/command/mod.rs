@@ -37,6 +37,7 @@ mod supervision;
 mod undefine;
 mod validate;
 mod vcpuinfo;
+mod vcpus;
 mod wait;
 
 use std::path::Path;
@@ -99,6 +100,8 @@ pub(crate) fn run(
         Command::Setmem(it) => memory::setmem(&it, environment, output),
         Command::Setmaxmem(it) => memory::setmaxmem(&it, environment, output),
         Command::UpdateMemoryDevice(it) => memory::update_memory_device(&it, environment, output),
+        Command::Setvcpus(it) => vcpus::setvcpus(&it, environment, output),
+        Command::Setvcpu(it) => vcpus::setvcpu(&it, environment, output),
         Command::Reset(several) => control::reset(&several, environment, output),
         Command::InjectNmi(several) => monitor::inject_nmi(&several, environment, output),
         Command::Event(arguments) => event::run(&arguments, false, environment, output),

@@ -219,6 +219,17 @@ impl<'a> Subject<'a> {
         live: impl Fn(&live::Live) -> Result<Change, Failure>,
         stored: impl Fn(&Domain) -> Result<Domain, Vec<Problem>>,
     ) -> Result<Exit, Failure> {
+        self.edit_in_turn(output, |guest| Ok(vec![live(guest)?]), stored)
+    }
+
+    /// The same by changes of the guest that are carried out one after the other. What they are is decided
+    /// anew before each of them, and the first is carried out then.
+    pub(super) fn edit_in_turn(
+        &self,
+        output: &mut Output,
+        live: impl Fn(&live::Live) -> Result<Vec<Change>, Failure>,
+        stored: impl Fn(&Domain) -> Result<Domain, Vec<Problem>>,
+    ) -> Result<Exit, Failure> {
         let (is_live, is_config) = self.affects()?;
         let document = match is_config {
             true => Some(config::Stored::edit(self, |domain| {
@@ -227,8 +238,17 @@ impl<'a> Subject<'a> {
             })?),
             false => None,
         };
-        if is_live {
-            live::carry_out(self, None, output, |guest, _| live(guest))?;
+        let print_plan = self.changing.print_plan;
+        let mut done = 0;
+        let mut is_through = !is_live;
+        while !is_through {
+            live::carry_out(self, None, output, |guest, _| {
+                let mut changes = live(guest)?.into_iter().skip(if print_plan { done } else { 0 });
+                let next = changes.next().unwrap_or_default();
+                is_through = changes.next().is_none();
+                Ok(next)
+            })?;
+            done += 1;
         }
         document.map_or(Ok(()), config::Stored::write)?;
         Ok(Exit::Done)
