@@ -72,17 +72,26 @@ impl Limits {
     ) -> Result<Change, Vec<Problem>> {
         let (domain, pos) = self.set(live)?;
         let domain = complete(domain, capabilities, host, Mode::Reload)?.domain;
-        let alias = Aliases::assign(live).get(DeviceKind::Disk, pos).to_owned();
-        let purpose = format!("limits of disk {}", self.disk);
-        let (old, new) = (&live.devices.disks[pos], &domain.devices.disks[pos]);
-        let (Some(old), Some(new)) = (throttle::limit(old, &alias), throttle::limit(new, &alias))
-        else {
-            return Err(vec![refusal(format!("disk {}: QEMU cannot limit it", self.disk))]);
-        };
-        let command = "block_set_io_throttle";
-        let step = Step::with_undo((command, new), Some((command, old)), &purpose);
+        let step = limit(live, &domain, pos)?;
+        let purpose = step.command.purpose.clone();
         Ok(Change::of_steps(inventory, &domain, purpose, vec![step]))
     }
+}
+
+/// Limits a disk as it is to be.
+///
+/// # Errors
+/// QEMU cannot limit it.
+pub(super) fn limit(before: &Domain, after: &Domain, pos: usize) -> Result<Step, Vec<Problem>> {
+    let alias = Aliases::assign(before).get(DeviceKind::Disk, pos).to_owned();
+    let (old, new) = (&before.devices.disks[pos], &after.devices.disks[pos]);
+    let name = old.name();
+    let (Some(old), Some(new)) = (throttle::limit(old, &alias), throttle::limit(new, &alias))
+    else {
+        return Err(vec![refusal(format!("disk {name}: QEMU cannot limit it"))]);
+    };
+    let (command, purpose) = ("block_set_io_throttle", format!("limits of disk {name}"));
+    Ok(Step::with_undo((command, new), Some((command, old)), &purpose))
 }
 
 /// A burst that is none lasts no time.

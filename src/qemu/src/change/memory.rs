@@ -146,19 +146,24 @@ impl Requested {
     ) -> Result<Change, Vec<Problem>> {
         let (domain, pos) = self.set(live)?;
         let domain = complete(domain, capabilities, host, Mode::Reload)?.domain;
-        let alias = Aliases::assign(live).get(DeviceKind::MemoryDevice, pos).to_owned();
-        let set = |domain: &Domain| -> (&str, Value) {
-            let size = match &domain.devices.memories[pos].model {
-                MemoryModel::VirtioMem(memory) => memory.target.requested.bytes(),
-                _ => 0,
-            };
-            let path = format!("/machine/peripheral/{alias}");
-            ("qom-set", json!({"path": path, "property": "requested-size", "value": size}))
-        };
-        let purpose = format!("size of memory {alias}");
-        let step = Step::with_undo(set(&domain), Some(set(live)), &purpose);
+        let step = request(live, &domain, pos);
+        let purpose = step.command.purpose.clone();
         Ok(Change::of_steps(inventory, &domain, purpose, vec![step]))
     }
+}
+
+/// Asks the guest for the size that a virtio-mem device is to have.
+pub(super) fn request(before: &Domain, after: &Domain, pos: usize) -> Step {
+    let alias = Aliases::assign(before).get(DeviceKind::MemoryDevice, pos).to_owned();
+    let set = |domain: &Domain| -> (&str, Value) {
+        let size = match &domain.devices.memories[pos].model {
+            MemoryModel::VirtioMem(memory) => memory.target.requested.bytes(),
+            _ => 0,
+        };
+        let path = format!("/machine/peripheral/{alias}");
+        ("qom-set", json!({"path": path, "property": "requested-size", "value": size}))
+    };
+    Step::with_undo(set(after), Some(set(before)), &format!("size of memory {alias}"))
 }
 
 #[cfg(test)]

@@ -74,6 +74,7 @@ use xml::{Origin, Problem};
 
 pub(crate) use builder::{Builder, Wanted};
 pub use control_group::{ControlGroup, GroupSetting, LockedMemory};
+pub(crate) use graphics::password_commands;
 pub(crate) use hotplug::why_it_stays;
 pub(crate) use image::{NewImage, OpenImage, add, images, lend, questions as image_questions};
 pub use inventory::{Inventory, undo};

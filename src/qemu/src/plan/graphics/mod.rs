@@ -9,6 +9,8 @@ use conf::Domain;
 use conf::device::Graphics;
 use conf::device::graphics::{GraphicsType, Listen};
 
+pub(crate) use password::commands as password_commands;
+
 use super::{Builder, Open};
 use crate::answers::{Answer, Answers, Question};
 use crate::host::{DisplaySettings, Host};
