@@ -80,10 +80,10 @@ words! {
         VirtioTransitional = "virtio-transitional",
         /// virtio 1.0 alone.
         VirtioNonTransitional = "virtio-non-transitional",
-        /// USB storage with one unit (QEMU: `usb-storage`); since libvirt 11.6.
+        /// USB storage with one unit (QEMU: `usb-storage`); since libvirt 11.5.
         UsbStorage = "usb-storage",
         /// USB storage with a SCSI bus, which takes CD-ROM drives too (QEMU: `usb-bot`); since
-        /// libvirt 11.6.
+        /// libvirt 11.5.
         UsbBot = "usb-bot",
     }
 }
