@@ -50,7 +50,7 @@ impl Xml for Metadata {
     }
 
     fn print(&self, tag: &mut Tag) {
-        tag.write_verbatim(self.0.dump(1));
+        tag.write_verbatim(&self.0.dump(1));
     }
 
     fn pattern(_grammar: &mut Grammar) -> Pattern {

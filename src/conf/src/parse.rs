@@ -73,7 +73,7 @@ pub fn print(domain: &Domain) -> String {
             tag.attribute(&format!("xmlns:{prefix}"), uri);
         }
     }
-    tag.to_text()
+    tag.into_text()
 }
 
 /// The RELAX NG schema of what [`parse`] reads without a warning.

@@ -170,7 +170,7 @@ fn entry<N: Words + Value>(el: El<'_>, reader: &mut Reader) -> Option<(N, String
     let written = cursor.attribute("name").unwrap_or_default();
     cursor.finish(reader);
     match N::parse(written) {
-        Ok(name) => Some((name?, text)),
+        Ok(name) => Some((name?, text.into_owned())),
         Err(bad) => {
             let part = Part::Attribute("name".to_owned());
             let message = format!("an <entry> called '{written}' has no effect");
@@ -205,10 +205,10 @@ impl<N: Words + Value> Xml for Entries<N> {
 
     fn print(&self, tag: &mut Tag) {
         for (name, text) in self.iter() {
-            let mut entry = Tag::new("entry");
-            entry.attribute("name", name.word());
-            entry.text(text);
-            tag.child(entry);
+            tag.child("entry", |entry| {
+                entry.attribute("name", name.word());
+                entry.text(text);
+            });
         }
     }
 

@@ -134,9 +134,7 @@ pub(crate) fn derive(input: &DeriveInput, data: &DataEnum) -> Result<TokenStream
         impl ::xml::Xml for #name {
             fn read(el: ::xml::El<'_>, reader: &mut ::xml::Reader) -> ::std::option::Option<Self> {
                 let mut value = <Self as ::std::default::Default>::default();
-                let mut cursor = ::xml::Cursor::new(el);
-                ::xml::walk::read_keyed(&mut value, &mut cursor, reader);
-                cursor.finish(reader);
+                ::xml::walk::read_keyed(&mut value, el, reader);
                 ::std::option::Option::Some(value)
             }
 

@@ -128,9 +128,7 @@ pub(crate) fn derive(input: &DeriveInput, data: &DataStruct) -> Result<TokenStre
         impl ::xml::Xml for #name {
             fn read(el: ::xml::El<'_>, reader: &mut ::xml::Reader) -> ::std::option::Option<Self> {
                 let mut value = <Self as ::std::default::Default>::default();
-                let mut cursor = ::xml::Cursor::new(el);
-                ::xml::walk::read(&mut value, &mut cursor, reader);
-                cursor.finish(reader);
+                ::xml::walk::read(&mut value, el, reader);
                 #drop_if
                 ::std::option::Option::Some(value)
             }
@@ -299,6 +297,7 @@ impl<'a> Row<'a> {
         let FieldWords { required, keep_empty, open, unit, repeat, within, on_request, .. } =
             &self.words;
         let conditional = self.words.read_if.is_some();
+        let print_if = self.words.print_if.is_some();
         let optional_key = self.is_keyed() && self.holds == Holds::Perhaps;
         let absent = optional(self.words.absent.as_deref());
         let kind = match self.kind() {
@@ -356,6 +355,7 @@ impl<'a> Row<'a> {
                 doc: #doc,
                 required: #required,
                 conditional: #conditional,
+                print_if: #print_if,
                 optional: #optional_key,
                 keep_empty: #keep_empty,
                 open: #open,

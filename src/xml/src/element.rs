@@ -1,5 +1,6 @@
 //! Reading: elements of the source, what of them was claimed, and the problems found on the way.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
@@ -8,7 +9,7 @@ use roxmltree::{Attribute, Node};
 
 use crate::model::{Key, Xml};
 use crate::problem::{Origin, Part, Problem, Severity, sort_problems};
-use crate::source::UNDECLARED;
+use crate::source::{MAX_ATTRIBUTES, UNDECLARED};
 use crate::stray::{Places, Stray};
 
 /// An XML namespace whose elements are modelled, under the prefix that is used for it here.
@@ -59,14 +60,11 @@ impl<'a> El<'a> {
     /// looks for them.
     pub fn is(self, name: &str) -> bool {
         let tag = self.node.tag_name();
-        match (tag.namespace(), name.split_once(':')) {
-            (None, None) => tag.name() == name,
-            (Some(uri), Some((prefix, local))) => {
-                tag.name() == local
-                    && self.namespaces.iter().any(|ns| ns.prefix == prefix && ns.uri == uri)
-            }
-            _ => false,
-        }
+        let Some(uri) = tag.namespace() else { return tag.name() == name };
+        name.split_once(':').is_some_and(|(prefix, local)| {
+            tag.name() == local
+                && self.namespaces.iter().any(|ns| ns.prefix == prefix && ns.uri == uri)
+        })
     }
 
     /// Its namespace; a prefix that is not declared gives none.
@@ -90,14 +88,22 @@ impl<'a> El<'a> {
 
     /// Its child elements.
     pub fn children(self) -> impl Iterator<Item = Self> {
-        let name = self.node.tag_name();
-        let siblings = self.is_merged.then(|| self.node.next_siblings().skip(1));
-        let more = siblings.into_iter().flatten().filter(move |node| node.tag_name() == name);
-        self.node
-            .children()
-            .chain(more.flat_map(|node| node.children()))
-            .filter(Node::is_element)
-            .map(move |node| Self { node, is_merged: false, ..self })
+        let mut children = Vec::new();
+        self.each_child(|child| children.push(child));
+        children.into_iter()
+    }
+
+    fn each_child(self, mut each: impl FnMut(Self)) {
+        let mut inside = |node: Node<'a, 'a>| {
+            let elements = node.children().filter(Node::is_element);
+            elements.for_each(|node| each(Self { node, is_merged: false, ..self }));
+        };
+        inside(self.node);
+        if self.is_merged {
+            let name = self.node.tag_name();
+            let others = self.node.next_siblings().skip(1);
+            others.filter(|other| other.tag_name() == name).for_each(inside);
+        }
     }
 
     /// The first child element called `name`.
@@ -112,48 +118,79 @@ impl<'a> El<'a> {
     }
 
     /// All of its own text, also around comments.
-    pub fn text(self) -> String {
-        self.node.children().filter(Node::is_text).filter_map(|node| node.text()).collect()
+    pub fn text(self) -> Cow<'a, str> {
+        let mut texts = self.node.children().filter(Node::is_text).filter_map(|node| node.text());
+        let first = texts.next().unwrap_or_default();
+        match texts.next() {
+            None => Cow::Borrowed(first),
+            Some(second) => Cow::Owned([first, second].into_iter().chain(texts).collect()),
+        }
     }
 }
 
-/// More names than most elements have.
-const USUAL_NAMES: usize = 32;
+/// What may stand in an element, for the messages about what may not.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    pub(crate) attributes: Vec<&'static str>,
+    pub(crate) children: Vec<&'static str>,
+    /// Names that would have been read under another condition.
+    pub(crate) unused: Vec<&'static str>,
+    /// Enums of which some variant would have read its names.
+    pub(crate) unused_variants: Vec<&'static Key>,
+    /// Names that are of no interest.
+    pub(crate) ignored: Vec<&'static str>,
+    /// Whether an unknown child element is an error.
+    pub(crate) closed: bool,
+}
+
+impl Names {
+    fn is_unused(&self, name: &str) -> bool {
+        self.unused.contains(&name) || self.unused_variants.iter().any(|key| key.has_field(name))
+    }
+}
 
 /// One element while it is read: which of its attributes and children were claimed. What nobody
 /// claims is reported.
 #[derive(Debug)]
 pub struct Cursor<'a> {
     el: El<'a>,
-    attributes: Vec<(Attribute<'a, 'a>, bool)>,
+    /// Which attributes were claimed, by their position.
+    attributes: [u64; MAX_ATTRIBUTES / 64],
     children: Vec<(El<'a>, bool)>,
     text_claimed: bool,
-    /// Names that would have been read under another condition.
-    unused: Vec<&'static str>,
-    /// Enums of which some variant would have read its names.
-    unused_variants: Vec<&'static Key>,
-    known_attributes: Vec<&'static str>,
-    known_children: Vec<&'static str>,
-    /// Names that are of no interest.
-    ignored: Vec<&'static str>,
-    /// Whether an unknown child element is an error.
-    closed: bool,
+    /// The [`digest`]s of all names, since most of those that are looked for are not there.
+    digests: u64,
+    /// The names that were asked for one by one.
+    names: Names,
+}
+
+/// One bit for a name: a name whose bit is not among those of an element is not in it.
+fn digest(name: &str) -> u64 {
+    match name.as_bytes() {
+        [first, .., last] => 1 << ((first ^ last.rotate_left(2) ^ name.len() as u8) & 63),
+        _ => 1,
+    }
 }
 
 impl<'a> Cursor<'a> {
     /// Starts with nothing claimed.
     pub fn new(el: El<'a>) -> Self {
+        let mut digests = 0;
+        el.node.attributes().for_each(|attribute| digests |= digest(attribute.name()));
+        let mut children = Vec::new();
+        el.each_child(|child| {
+            // A name with a prefix is looked for with the prefix that is used for it here.
+            let has_prefix = child.node.tag_name().namespace().is_some();
+            digests |= if has_prefix { u64::MAX } else { digest(child.name()) };
+            children.push((child, false));
+        });
         Self {
             el,
-            attributes: el.node.attributes().map(|attribute| (attribute, false)).collect(),
-            children: el.children().map(|child| (child, false)).collect(),
+            attributes: Default::default(),
+            children,
             text_claimed: false,
-            unused: Vec::new(),
-            unused_variants: Vec::new(),
-            known_attributes: Vec::with_capacity(USUAL_NAMES),
-            known_children: Vec::with_capacity(USUAL_NAMES),
-            ignored: Vec::new(),
-            closed: false,
+            digests,
+            names: Names::default(),
         }
     }
 
@@ -162,64 +199,60 @@ impl<'a> Cursor<'a> {
         self.el
     }
 
+    /// Whether there may be an attribute or a child called `name`.
+    pub(crate) fn may_have(&self, name: &str) -> bool {
+        self.digests & digest(name) != 0
+    }
+
+    /// Claims the attribute `name`, which is known by the shape of the element.
+    pub(crate) fn claim_attribute(&mut self, name: &str) -> Option<&'a str> {
+        if !self.may_have(name) {
+            return None;
+        }
+        let mut attributes = self.el.node.attributes().enumerate();
+        let (at, found) =
+            attributes.find(|(_, it)| it.name() == name && it.namespace().is_none())?;
+        self.attributes[at / 64] |= 1 << (at % 64);
+        Some(found.value())
+    }
+
+    /// Claims the next child called `name`, which is known by the shape of the element.
+    pub(crate) fn claim_child(&mut self, name: &str) -> Option<El<'a>> {
+        if !self.may_have(name) {
+            return None;
+        }
+        let mut children = self.children.iter_mut();
+        let (child, claimed) = children.find(|(child, claimed)| !*claimed && child.is(name))?;
+        *claimed = true;
+        Some(*child)
+    }
+
     /// Claims the attribute `name`.
     pub fn attribute(&mut self, name: &'static str) -> Option<&'a str> {
-        self.known_attributes.push(name);
-        self.attributes
-            .iter_mut()
-            .find(|(attribute, _)| attribute.namespace().is_none() && attribute.name() == name)
-            .map(|(attribute, claimed)| {
-                *claimed = true;
-                attribute.value()
-            })
+        self.names.attributes.push(name);
+        self.claim_attribute(name)
     }
 
     /// Claims the children called `name`.
     pub fn children(&mut self, name: &'static str) -> Vec<El<'a>> {
-        self.known_children.push(name);
-        self.children
-            .iter_mut()
-            .filter(|(child, claimed)| !*claimed && child.is(name))
-            .map(|(child, claimed)| {
-                *claimed = true;
-                *child
-            })
-            .collect()
+        self.names.children.push(name);
+        std::iter::from_fn(|| self.claim_child(name)).collect()
     }
 
     /// Claims the text.
-    pub fn text(&mut self) -> String {
+    pub fn text(&mut self) -> Cow<'a, str> {
         self.text_claimed = true;
         self.el.text()
     }
 
     /// Says nothing of the attributes and children in `names` if nobody claims them.
     pub fn ignore(&mut self, names: &'static [&'static str]) {
-        self.ignored.extend(names);
-    }
-
-    /// Makes an unknown child element an error.
-    pub fn close(&mut self) {
-        self.closed = true;
-    }
-
-    /// Notes a name that is known but not read in this place.
-    pub(crate) fn unused(&mut self, name: &'static str) {
-        self.unused.push(name);
-    }
-
-    /// Notes that the names of all variants are known, though only those of one are read.
-    pub(crate) fn unused_variants(&mut self, key: &'static Key) {
-        self.unused_variants.push(key);
-    }
-
-    fn is_unused(&self, name: &str) -> bool {
-        self.unused.contains(&name) || self.unused_variants.iter().any(|key| key.has_field(name))
+        self.names.ignored.extend(names);
     }
 
     /// Claims everything: there is no telling what would have been.
     pub(crate) fn leave_all(&mut self) {
-        self.attributes.iter_mut().for_each(|(_, claimed)| *claimed = true);
+        self.attributes = [u64::MAX; MAX_ATTRIBUTES / 64];
         self.children.iter_mut().for_each(|(_, claimed)| *claimed = true);
         self.text_claimed = true;
     }
@@ -240,11 +273,38 @@ impl<'a> Cursor<'a> {
         text.trim_start_matches('<').split_once(':').map_or("", |(prefix, _)| prefix)
     }
 
+    /// The attributes that nobody claimed.
+    fn attributes_left(&self) -> impl Iterator<Item = Attribute<'a, 'a>> {
+        let attributes = self.el.node.attributes().enumerate();
+        attributes
+            .filter(|(at, _)| self.attributes[at / 64] & (1 << (at % 64)) == 0)
+            .map(|(_, attribute)| attribute)
+    }
+
     /// Reports what nobody claimed.
     pub fn finish(self, reader: &mut Reader) {
+        self.finish_with(|_| {}, reader);
+    }
+
+    /// Reports what nobody claimed. `add` adds the names that are known by the shape of the element.
+    pub(crate) fn finish_with(mut self, add: impl FnOnce(&mut Names), reader: &mut Reader) {
+        let all_claimed = self.children.iter().all(|(_, claimed)| *claimed);
+        if !all_claimed || self.attributes_left().next().is_some() {
+            let mut names = std::mem::take(&mut self.names);
+            add(&mut names);
+            self.report_attributes(&names, reader);
+            self.report_children(&names, reader);
+        }
+        if !self.text_claimed && self.el.has_text() {
+            let message = format!("the text in <{}> has no effect", self.el.name());
+            reader.problems.push(Problem::warning(self.el.origin(), Part::Text, message));
+        }
+    }
+
+    fn report_attributes(&self, names: &Names, reader: &mut Reader) {
         let element = self.el.name();
         let origin = self.el.origin();
-        for (attribute, _) in self.attributes.iter().filter(|(_, claimed)| !claimed) {
+        for attribute in self.attributes_left() {
             let name = attribute.name();
             if attribute.namespace() == Some(UNDECLARED) {
                 let (message, help) = self.undeclared(self.prefix(attribute.range_qname()), name);
@@ -252,23 +312,27 @@ impl<'a> Cursor<'a> {
                 reader.push(Problem::warning(origin, part, message).help(help));
                 continue;
             }
-            if attribute.namespace().is_none() && self.ignored.contains(&name) {
+            if attribute.namespace().is_none() && names.ignored.contains(&name) {
                 continue;
             }
-            let message = if self.is_unused(name) {
+            let message = if names.is_unused(name) {
                 format!("'{name}' has no effect on this <{element}>")
             } else {
                 format!("unknown attribute '{name}' in <{element}>")
             };
             let part = Part::AttributeName(name.to_owned());
             let mut problem = Problem::warning(origin, part, message);
-            if let Some(near) = words::nearest(self.known_attributes.iter().copied(), name) {
+            if let Some(near) = words::nearest(names.attributes.iter().copied(), name) {
                 problem = problem.help(format!("did you mean '{near}'?"));
-            } else if attribute.namespace().is_none() && !self.is_unused(name) {
+            } else if attribute.namespace().is_none() && !names.is_unused(name) {
                 reader.stray(self.el, Stray::Attribute(name.to_owned()));
             }
             reader.problems.push(problem);
         }
+    }
+
+    fn report_children(&self, names: &Names, reader: &mut Reader) {
+        let element = self.el.name();
         for (child, _) in self.children.iter().filter(|(_, claimed)| !claimed) {
             let name = child.name();
             if child.node.tag_name().namespace() == Some(UNDECLARED) {
@@ -276,27 +340,23 @@ impl<'a> Cursor<'a> {
                 reader.push(Problem::warning(child.origin(), Part::Name, message).help(help));
                 continue;
             }
-            if self.ignored.iter().any(|ignored| child.is(ignored)) {
+            if names.ignored.iter().any(|ignored| child.is(ignored)) {
                 continue;
             }
-            let mut problem = if self.is_unused(name) {
+            let mut problem = if names.is_unused(name) {
                 let message = format!("<{name}> has no effect in this <{element}>");
                 Problem::warning(child.origin(), Part::Name, message)
             } else {
-                let severity = if self.closed { Severity::Error } else { Severity::Warning };
+                let severity = if names.closed { Severity::Error } else { Severity::Warning };
                 let message = format!("unknown element <{name}> in <{element}>");
                 Problem { severity, ..Problem::warning(child.origin(), Part::Name, message) }
             };
-            if let Some(near) = words::nearest(self.known_children.iter().copied(), name) {
+            if let Some(near) = words::nearest(names.children.iter().copied(), name) {
                 problem = problem.help(format!("did you mean <{near}>?"));
-            } else if child.node.tag_name().namespace().is_none() && !self.is_unused(name) {
+            } else if child.node.tag_name().namespace().is_none() && !names.is_unused(name) {
                 reader.stray(self.el, Stray::Element(name.to_owned()));
             }
             reader.problems.push(problem);
-        }
-        if !self.text_claimed && self.el.has_text() {
-            let message = format!("the text in <{element}> has no effect");
-            reader.problems.push(Problem::warning(origin, Part::Text, message));
         }
     }
 }

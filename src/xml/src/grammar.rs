@@ -136,20 +136,18 @@ impl Grammar {
             grammar.attribute(&format!("xmlns:{prefix}"), uri);
         }
         grammar.attribute("datatypeLibrary", "http://www.w3.org/2001/XMLSchema-datatypes");
-        let mut start = Tag::new("start");
-        start.child(tag(&Pattern::Element(root, Box::new(content.clone()))));
-        grammar.child(start);
+        grammar.child("start", |start| named("element", root, content, &[], start));
         for (name, pattern) in &self.definitions {
-            let mut define = Tag::new("define");
-            define.attribute("name", &definition_name(name));
-            define.child(tag(pattern.as_ref().expect("no definition is left unmade")));
-            grammar.child(define);
+            grammar.child("define", |define| {
+                define.attribute("name", &definition_name(name));
+                print(pattern.as_ref().expect("no definition is left unmade"), &[], define);
+            });
         }
-        let mut anything = Tag::new("define");
-        anything.attribute("name", "Anything");
-        anything.child(any_content());
-        grammar.child(anything);
-        grammar.to_text()
+        grammar.child("define", |anything| {
+            anything.attribute("name", "Anything");
+            print_any_content(anything);
+        });
+        grammar.into_text()
     }
 }
 
@@ -337,30 +335,39 @@ fn documented(doc: &'static str, pattern: Pattern) -> Pattern {
     if doc.is_empty() { pattern } else { Pattern::Documented(doc, Box::new(pattern)) }
 }
 
-fn tag(pattern: &Pattern) -> Tag {
+/// Prints a pattern into another one; the element that it becomes begins with `docs`.
+fn print(pattern: &Pattern, docs: &[&str], into: &mut Tag) {
     match pattern {
-        Pattern::Empty => Tag::new("empty"),
-        Pattern::Anything => reference("Anything"),
-        Pattern::Data(datatype) => data(*datatype),
-        Pattern::Ref(name) => reference(&definition_name(name)),
-        Pattern::Attribute(name, content) => named("attribute", name, content),
-        Pattern::Element(name, content) => named("element", name, content),
-        Pattern::Optional(inner) => wrapped("optional", [&**inner]),
-        Pattern::ZeroOrMore(inner) => wrapped("zeroOrMore", [&**inner]),
+        Pattern::Empty => child("empty", docs, into, |_| {}),
+        Pattern::Anything => reference("Anything", docs, into),
+        Pattern::Data(datatype) => data(*datatype, docs, into),
+        Pattern::Ref(name) => reference(&definition_name(name), docs, into),
+        Pattern::Attribute(name, content) => named("attribute", name, content, docs, into),
+        Pattern::Element(name, content) => named("element", name, content, docs, into),
+        Pattern::Optional(inner) => wrapped("optional", [&**inner], docs, into),
+        Pattern::ZeroOrMore(inner) => wrapped("zeroOrMore", [&**inner], docs, into),
         Pattern::Interleave(parts) | Pattern::Choice(parts) if parts.is_empty() => {
-            Tag::new("empty")
+            child("empty", docs, into, |_| {});
         }
-        Pattern::Interleave(parts) | Pattern::Choice(parts) if parts.len() == 1 => tag(&parts[0]),
-        Pattern::Interleave(parts) => wrapped("interleave", parts),
-        Pattern::Choice(parts) => wrapped("choice", parts),
+        Pattern::Interleave(parts) | Pattern::Choice(parts) if parts.len() == 1 => {
+            print(&parts[0], docs, into);
+        }
+        Pattern::Interleave(parts) => wrapped("interleave", parts, docs, into),
+        Pattern::Choice(parts) => wrapped("choice", parts, docs, into),
         Pattern::Documented(doc, inner) => {
-            let mut documentation = Tag::new("a:documentation");
-            documentation.text(*doc);
-            let mut tag = tag(inner);
-            tag.first_child(documentation);
-            tag
+            let docs: Vec<&str> = docs.iter().copied().chain([*doc]).collect();
+            print(inner, &docs, into);
         }
     }
+}
+
+fn child(kind: &str, docs: &[&str], into: &mut Tag, fill: impl FnOnce(&mut Tag)) {
+    into.child(kind, |tag| {
+        for doc in docs {
+            tag.child("a:documentation", |documentation| documentation.text(doc));
+        }
+        fill(tag);
+    });
 }
 
 /// What a definition is called: XML names have no `::`.
@@ -368,74 +375,59 @@ fn definition_name(name: &str) -> String {
     name.replace("::", ".")
 }
 
-fn reference(name: &str) -> Tag {
-    let mut tag = Tag::new("ref");
-    tag.attribute("name", name);
-    tag
+fn reference(name: &str, docs: &[&str], into: &mut Tag) {
+    child("ref", docs, into, |tag| tag.attribute("name", name));
 }
 
-fn named(kind: &'static str, name: &str, content: &Pattern) -> Tag {
-    let mut outer = Tag::new(kind);
-    outer.attribute("name", name);
-    outer.child(tag(content));
-    outer
+fn named(kind: &str, name: &str, content: &Pattern, docs: &[&str], into: &mut Tag) {
+    child(kind, docs, into, |tag| {
+        tag.attribute("name", name);
+        print(content, &[], tag);
+    });
 }
 
-fn wrapped<'a>(kind: &'static str, parts: impl IntoIterator<Item = &'a Pattern>) -> Tag {
-    let mut outer = Tag::new(kind);
-    for part in parts {
-        outer.child(tag(part));
-    }
-    outer
+fn wrapped<'a>(
+    kind: &str,
+    parts: impl IntoIterator<Item = &'a Pattern>,
+    docs: &[&str],
+    into: &mut Tag,
+) {
+    child(kind, docs, into, |tag| parts.into_iter().for_each(|part| print(part, &[], tag)));
 }
 
-fn data(datatype: Datatype) -> Tag {
-    let typed = |name: &str| {
-        let mut tag = Tag::new("data");
-        tag.attribute("type", name);
-        tag
-    };
+fn data(datatype: Datatype, docs: &[&str], into: &mut Tag) {
+    let mut typed = |name| child("data", docs, into, |tag| tag.attribute("type", name));
     match datatype {
-        Datatype::Text => Tag::new("text"),
+        Datatype::Text => child("text", docs, into, |_| {}),
         Datatype::Unsigned => typed("nonNegativeInteger"),
         Datatype::Integer => typed("integer"),
-        Datatype::Pattern(pattern) => {
-            let mut tag = typed("string");
-            let mut param = Tag::new("param");
-            param.attribute("name", "pattern");
-            param.text(pattern);
-            tag.child(param);
-            tag
-        }
-        Datatype::Words([word]) => value(word),
-        Datatype::Words(words) => {
-            let mut choice = Tag::new("choice");
+        Datatype::Pattern(pattern) => child("data", docs, into, |tag| {
+            tag.attribute("type", "string");
+            tag.child("param", |param| {
+                param.attribute("name", "pattern");
+                param.text(pattern);
+            });
+        }),
+        Datatype::Words([word]) => child("value", docs, into, |tag| tag.text(word)),
+        Datatype::Words(words) => child("choice", docs, into, |choice| {
             for word in words {
-                choice.child(value(word));
+                choice.child("value", |value| value.text(word));
             }
-            choice
-        }
+        }),
     }
-}
-
-fn value(word: &str) -> Tag {
-    let mut tag = Tag::new("value");
-    tag.text(word);
-    tag
 }
 
 /// Any attributes, elements and text, of any namespace.
-fn any_content() -> Tag {
-    let mut anything = Tag::new("zeroOrMore");
-    let mut choice = Tag::new("choice");
-    let mut attribute = Tag::new("attribute");
-    attribute.child(Tag::new("anyName"));
-    let mut element = Tag::new("element");
-    element.child(Tag::new("anyName"));
-    element.child(reference("Anything"));
-    choice.child(Tag::new("text"));
-    choice.child(attribute);
-    choice.child(element);
-    anything.child(choice);
-    anything
+fn print_any_content(into: &mut Tag) {
+    let any_name = |tag: &mut Tag| tag.child("anyName", |_| {});
+    into.child("zeroOrMore", |anything| {
+        anything.child("choice", |choice| {
+            choice.child("text", |_| {});
+            choice.child("attribute", any_name);
+            choice.child("element", |element| {
+                any_name(element);
+                reference("Anything", &[], element);
+            });
+        });
+    });
 }

@@ -122,7 +122,7 @@ pub use model::{
 pub use problem::{Origin, Part, Problem, Severity, sort_problems};
 pub use source::{Place, Places, Source};
 pub use subtree::{Subtree, Unmodelled};
-pub use tag::{Content, Tag};
+pub use tag::Tag;
 pub use xml_derive::Xml;
 
 /// Reads a document whose root element is `root`, with what is to be said about it besides.
@@ -184,5 +184,5 @@ pub fn says_all_of(all: &str, part: &str) -> bool {
 pub fn print<T: Xml>(value: &T, name: &'static str) -> String {
     let mut tag = Tag::new(name);
     value.print(&mut tag);
-    tag.to_text()
+    tag.into_text()
 }

@@ -177,6 +177,8 @@ pub struct FieldShape {
     pub required: bool,
     /// Whether it is read, and required, under a condition only.
     pub conditional: bool,
+    /// Whether it is printed under a condition only.
+    pub print_if: bool,
     /// Whether a flattened enum is there only if its key is.
     pub optional: bool,
     /// Whether an element without content is printed.

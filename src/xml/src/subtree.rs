@@ -44,7 +44,7 @@ impl Subtree {
                 .filter(|attribute| attribute.namespace().is_none())
                 .map(|attribute| (attribute.name().to_owned(), attribute.value().to_owned()))
                 .collect(),
-            text: if children.is_empty() { el.text() } else { String::new() },
+            text: if children.is_empty() { el.text().into_owned() } else { String::new() },
             children,
         }
     }
@@ -60,12 +60,10 @@ impl Xml for Subtree {
             tag.attribute(name, value);
         }
         for (name, child) in &self.children {
-            let mut inner = Tag::new(name.clone());
-            child.print(&mut inner);
-            tag.child(inner);
+            tag.child(name, |inner| child.print(inner));
         }
         if !self.text.is_empty() {
-            tag.text(self.text.clone());
+            tag.text(&self.text);
         }
     }
 

@@ -1,57 +1,66 @@
 //! Printing: an element with attributes in order and content, written the way libvirt writes it.
 
-use std::borrow::Cow;
+use std::mem;
+use std::ops::Range;
 
-/// More bytes than the attributes of most elements have.
-const USUAL_ATTRIBUTES: usize = 96;
-
-/// An element to be printed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An element that is being printed, at the end of the text so far.
+#[derive(Clone, Debug)]
 pub struct Tag {
-    name: Cow<'static, str>,
-    attributes: String,
-    content: Vec<Content>,
+    out: String,
+    /// How many others it is in.
+    level: usize,
+    /// Its name in the text.
+    name: Range<usize>,
+    /// Where its attributes end in the text.
+    attributes_end: usize,
+    content: Content,
     open: bool,
-    verbatim: Option<String>,
+    /// The prefixes in the names of the children of the outermost element.
+    prefixes: Vec<String>,
 }
 
-/// What is inside a [`Tag`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Content {
-    /// Text, unescaped.
-    Text(String),
-    /// A child element.
-    Tag(Tag),
+/// What the content of a [`Tag`] ends with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Content {
+    None,
+    Text,
+    Element,
+    /// All of it was written by somebody else.
+    Verbatim,
 }
+
+/// More bytes than most documents have.
+const USUAL_BYTES: usize = 8192;
 
 impl Tag {
-    /// An element without attributes and content.
-    pub fn new(name: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            name: name.into(),
-            attributes: String::new(),
-            content: Vec::new(),
-            open: false,
-            verbatim: None,
-        }
+    /// An element without attributes and content, in no other.
+    pub fn new(name: &str) -> Self {
+        Self::at_end(String::with_capacity(USUAL_BYTES), 0, name)
     }
 
-    /// Its name.
-    pub fn name(&self) -> &str {
-        &self.name
+    fn at_end(mut out: String, level: usize, name: &str) -> Self {
+        out.push('<');
+        let start = out.len();
+        out.push_str(name);
+        Self {
+            level,
+            name: start..out.len(),
+            attributes_end: out.len(),
+            content: Content::None,
+            open: false,
+            prefixes: Vec::new(),
+            out,
+        }
     }
 
     /// Whether it has neither attributes nor content.
     pub fn is_empty(&self) -> bool {
-        self.attributes.is_empty() && self.content.is_empty() && self.verbatim.is_none()
+        self.attributes_end == self.name.end && self.content == Content::None
     }
 
-    /// Whether it has a child element whose name begins with this prefix of a namespace.
+    /// Whether the outermost element has a child whose name begins with this prefix of a namespace.
     pub fn has_children_in(&self, prefix: &str) -> bool {
-        self.content.iter().any(|item| match item {
-            Content::Tag(tag) => tag.name.split_once(':').is_some_and(|(found, _)| found == prefix),
-            Content::Text(_) => false,
-        })
+        self.prefixes.iter().any(|found| found == prefix)
     }
 
     /// Adds an attribute behind the others.
@@ -61,34 +70,66 @@ impl Tag {
 
     /// Adds an attribute whose value `write` appends.
     pub(crate) fn attribute_from(&mut self, name: &str, write: impl FnOnce(&mut String)) {
-        if self.attributes.is_empty() {
-            self.attributes.reserve(USUAL_ATTRIBUTES);
+        let content = match self.content {
+            Content::None => String::new(),
+            _ => self.out.split_off(self.attributes_end),
+        };
+        self.out.push(' ');
+        self.out.push_str(name);
+        self.out.push_str("='");
+        let value = self.out.len();
+        write(&mut self.out);
+        if !self.out.as_bytes()[value..].iter().copied().all(is_plain) {
+            let unescaped = self.out.split_off(value);
+            escape(&unescaped, &mut self.out);
         }
-        self.attributes.push(' ');
-        self.attributes.push_str(name);
-        self.attributes.push_str("='");
-        let value = self.attributes.len();
-        write(&mut self.attributes);
-        if !self.attributes[value..].bytes().all(is_plain) {
-            let unescaped = self.attributes.split_off(value);
-            escape(&unescaped, &mut self.attributes);
-        }
-        self.attributes.push('\'');
+        self.out.push('\'');
+        self.attributes_end = self.out.len();
+        self.out.push_str(&content);
     }
 
     /// Adds text.
-    pub fn text(&mut self, text: impl Into<String>) {
-        self.content.push(Content::Text(text.into()));
+    pub fn text(&mut self, text: &str) {
+        self.begin_content();
+        escape(text, &mut self.out);
+        self.content = Content::Text;
     }
 
-    /// Adds a child element.
-    pub fn child(&mut self, tag: Self) {
-        self.content.push(Content::Tag(tag));
+    /// Adds a child element, which `fill` fills in.
+    pub fn child(&mut self, name: &str, fill: impl FnOnce(&mut Self)) {
+        self.add_child(name, true, fill);
     }
 
-    /// Adds a child element before all content.
-    pub fn first_child(&mut self, tag: Self) {
-        self.content.insert(0, Content::Tag(tag));
+    /// Adds a child element unless it is empty after `fill`.
+    pub fn child_if_any(&mut self, name: &str, fill: impl FnOnce(&mut Self)) {
+        self.add_child(name, false, fill);
+    }
+
+    fn add_child(&mut self, name: &str, even_empty: bool, fill: impl FnOnce(&mut Self)) {
+        let before = self.out.len();
+        self.begin_content();
+        if self.content != Content::Text {
+            new_line(&mut self.out, self.level + 1);
+        }
+        let mut child = Self::at_end(mem::take(&mut self.out), self.level + 1, name);
+        fill(&mut child);
+        if child.is_empty() && !child.open && !even_empty {
+            self.out = child.out;
+            self.out.truncate(before);
+            return;
+        }
+        self.out = child.end();
+        self.content = Content::Element;
+        if self.level == 0
+            && let Some((prefix, _)) = name.split_once(':')
+        {
+            self.prefixes.push(prefix.to_owned());
+        }
+    }
+
+    /// Adds a child element with one attribute.
+    pub fn attribute_child(&mut self, name: &str, attribute: &str, value: &str) {
+        self.child(name, |child| child.attribute(attribute, value));
     }
 
     /// Writes a start and an end tag even if there is nothing between them.
@@ -98,58 +139,46 @@ impl Tag {
 
     /// Writes `xml` in place of all that the tag holds: an element without a newline at its end,
     /// whose first line is indented here and whose others are indented already.
-    pub fn write_verbatim(&mut self, xml: String) {
-        self.verbatim = Some(xml);
-    }
-
-    /// Adds a child element with one attribute.
-    pub fn attribute_child(&mut self, name: &'static str, attribute: &str, value: &str) {
-        let mut tag = Self::new(name);
-        tag.attribute(attribute, value);
-        self.child(tag);
+    pub fn write_verbatim(&mut self, xml: &str) {
+        self.out.truncate(self.name.start - '<'.len_utf8());
+        self.out.push_str(xml);
+        self.content = Content::Verbatim;
     }
 
     /// The element as text: two blanks a level, single quotes, a newline at the end.
     ///
     /// libvirt: `virXMLFormatElement` and `virBuffer`.
-    pub fn to_text(&self) -> String {
-        let mut out = String::with_capacity(8192);
-        self.write(&mut out, 0);
+    pub fn into_text(self) -> String {
+        let mut out = self.end();
         out.push('\n');
         out
     }
 
-    /// Writes the element where `level` others are open. Between a tag and text nothing is added.
-    fn write(&self, out: &mut String, level: usize) {
-        if let Some(xml) = &self.verbatim {
-            return out.push_str(xml);
+    /// Ends the start tag before the first content.
+    fn begin_content(&mut self) {
+        if self.content == Content::None {
+            self.out.push('>');
         }
-        out.push('<');
-        out.push_str(&self.name);
-        out.push_str(&self.attributes);
-        if self.content.is_empty() && !self.open {
-            return out.push_str("/>");
-        }
-        out.push('>');
-        let mut is_after_text = false;
-        for item in &self.content {
-            match item {
-                Content::Text(text) => escape(text, out),
-                Content::Tag(tag) => {
-                    if !is_after_text {
-                        new_line(out, level + 1);
-                    }
-                    tag.write(out, level + 1);
-                }
+    }
+
+    /// The text behind the element. Between a tag and text nothing is added.
+    fn end(mut self) -> String {
+        match self.content {
+            Content::Verbatim => return self.out,
+            Content::None if !self.open => {
+                self.out.push_str("/>");
+                return self.out;
             }
-            is_after_text = matches!(item, Content::Text(_));
+            Content::None | Content::Text | Content::Element => {}
         }
-        if !is_after_text {
-            new_line(out, level);
+        self.begin_content();
+        if self.content != Content::Text {
+            new_line(&mut self.out, self.level);
         }
-        out.push_str("</");
-        out.push_str(&self.name);
-        out.push('>');
+        self.out.push_str("</");
+        self.out.extend_from_within(self.name);
+        self.out.push('>');
+        self.out
     }
 }
 
@@ -195,15 +224,12 @@ mod tests {
 
     #[test]
     fn elements_print_with_single_quotes_and_two_blanks() {
-        let mut inner = Tag::new("b");
-        inner.attribute("c", "it's <&\">");
         let mut outer = Tag::new("a");
-        outer.child(inner);
-        let mut text = Tag::new("d");
-        text.text("x\ty\x07\r\n'z'");
-        outer.child(text);
+        outer.attribute_child("b", "c", "it's <&\">");
+        outer.child_if_any("nothing", |_| {});
+        outer.child("d", |text| text.text("x\ty\x07\r\n'z'"));
         assert_eq!(
-            outer.to_text(),
+            outer.into_text(),
             "<a>\n  <b c='it&apos;s &lt;&amp;&quot;&gt;'/>\n  <d>x\ty\r\n&apos;z&apos;</d>\n</a>\n"
         );
     }

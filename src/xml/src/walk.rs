@@ -6,37 +6,42 @@ use std::borrow::Cow;
 
 use base::words;
 
-use crate::element::{Cursor, El, Reader};
-use crate::model::{AttributeStep, Element, FieldShape, Keyed, Kind, Repeat, Slot, SlotMut};
+use crate::element::{Cursor, El, Names, Reader};
+use crate::model::{
+    AttributeStep, Child, Element, FieldShape, Key, Keyed, Kind, Repeat, Slot, SlotMut,
+};
 use crate::problem::{Part, Problem};
 use crate::tag::Tag;
 
-/// Reads an element into `value`, without a look at what is left over.
-pub fn read(value: &mut dyn Element, cursor: &mut Cursor<'_>, reader: &mut Reader) {
-    read_with(value, &[], cursor, reader);
+/// Reads an element into `value`, and reports what is left over.
+pub fn read(value: &mut dyn Element, el: El<'_>, reader: &mut Reader) {
+    let mut cursor = Cursor::new(el);
+    read_with(value, &[], &mut cursor, reader);
+    cursor.finish_with(|names| add_names(value, &[], el, names), reader);
 }
 
-/// Reads as [`read`] does, and of the fields that are read only on request those in `with`.
+/// Reads the fields, of those that are read only on request the ones in `with`.
 fn read_with(value: &mut dyn Element, with: &[&str], cursor: &mut Cursor<'_>, reader: &mut Reader) {
     value.set_origin(cursor.el().origin());
-    let shape = value.shape();
-    cursor.ignore(shape.ignores);
-    if shape.closed {
-        cursor.close();
-    }
+    let fields = value.shape().fields;
     let mut unknown = Vec::new();
-    for index in 0..shape.fields.len() {
-        if let SlotMut::Keyed(keyed) = value.slot_mut(index)
+    for (index, field) in fields.iter().enumerate() {
+        if matches!(field.kind, Kind::Flatten { .. })
+            && let SlotMut::Keyed(keyed) = value.slot_mut(index)
             && !select(keyed, cursor, reader)
         {
             unknown.push(index);
         }
     }
-    for (index, field) in shape.fields.iter().enumerate() {
-        if !value.reads(index) || (field.on_request && !with.contains(&field.name)) {
-            leave(value.slot(index), field, cursor);
-        } else if unknown.contains(&index) {
-            leave_variants(field, value.slot(index), cursor);
+    for (index, field) in fields.iter().enumerate() {
+        if !field.required && is_missing(field, cursor) {
+            continue;
+        }
+        if !is_read(value, index, with) {
+            continue;
+        }
+        if unknown.contains(&index) {
+            claim_variants(field, value.slot(index), cursor);
         } else {
             read_field(field, value.slot_mut(index), cursor, reader);
         }
@@ -44,11 +49,26 @@ fn read_with(value: &mut dyn Element, with: &[&str], cursor: &mut Cursor<'_>, re
     value.finish(cursor.el(), reader);
 }
 
+/// Whether a field is read, where whoever flattens the struct asks for those in `with`.
+fn is_read(value: &dyn Element, index: usize, with: &[&str]) -> bool {
+    let field = &value.shape().fields[index];
+    (!field.conditional || value.reads(index)) && (!field.on_request || with.contains(&field.name))
+}
+
+/// Whether nothing in the element is called what the field is called.
+fn is_missing(field: &FieldShape, cursor: &Cursor<'_>) -> bool {
+    match field.kind {
+        Kind::Attribute | Kind::Value { .. } | Kind::Flag => !cursor.may_have(field.name),
+        Kind::Child { within, .. } => !cursor.may_have(within.unwrap_or(field.name)),
+        Kind::Text | Kind::Flatten { .. } => false,
+    }
+}
+
 /// Reads a field; of a flattened enum, the variant that it has become already.
 fn read_field(field: &FieldShape, slot: SlotMut<'_>, cursor: &mut Cursor<'_>, reader: &mut Reader) {
     let el = cursor.el();
     match (field.kind, slot) {
-        (Kind::Attribute, SlotMut::Value(value)) => match cursor.attribute(field.name) {
+        (Kind::Attribute, SlotMut::Value(value)) => match cursor.claim_attribute(field.name) {
             Some(text) => {
                 let text = with_unit(field, text, cursor);
                 if let Err(bad) = value.read(&text) {
@@ -71,22 +91,28 @@ fn read_field(field: &FieldShape, slot: SlotMut<'_>, cursor: &mut Cursor<'_>, re
                 }
             }
         }
-        (Kind::Child { many, within }, SlotMut::Child(child)) => {
-            for found in occurrences(field, many, within, cursor, reader) {
-                child.read(found, reader);
+        (Kind::Child { within: Some(wrapper), .. }, SlotMut::Child(child)) => {
+            while let Some(wrapper) = cursor.claim_child(wrapper) {
+                let mut inner = Cursor::new(wrapper);
+                while let Some(found) = inner.claim_child(field.name) {
+                    child.read(found, reader);
+                }
+                inner.finish_with(|names| names.children.push(field.name), reader);
             }
         }
-        (Kind::Value { many, attribute }, slot) => {
-            let mut slot = slot;
-            for found in occurrences(field, many, None, cursor, reader) {
+        (Kind::Child { many, within: None }, SlotMut::Child(child)) => {
+            each_child(field, many, cursor, reader, |found, reader| child.read(found, reader));
+        }
+        (Kind::Value { many, attribute }, mut slot) => {
+            each_child(field, many, cursor, reader, |found, reader| {
                 read_value(field, found, attribute, &mut slot, reader);
-            }
+            });
         }
         (Kind::Flag, SlotMut::Flag(flag)) => {
-            for found in occurrences(field, false, None, cursor, reader) {
+            each_child(field, false, cursor, reader, |found, reader| {
                 Cursor::new(found).finish(reader);
                 *flag = true;
-            }
+            });
         }
         (Kind::Flatten { with, .. }, SlotMut::Element(inner)) => {
             read_with(inner, with, cursor, reader);
@@ -95,17 +121,15 @@ fn read_field(field: &FieldShape, slot: SlotMut<'_>, cursor: &mut Cursor<'_>, re
             read_variant(keyed, cursor, reader);
         }
         (Kind::Flatten { within: Some(wrapper), .. }, SlotMut::Keyed(keyed)) => {
-            match &*cursor.children(wrapper) {
-                [el, extra @ ..] => {
-                    let mut inner = Cursor::new(*el);
-                    read_variant(keyed, &mut inner, reader);
-                    inner.finish(reader);
-                    repeated(cursor.el(), extra, field.repeat, reader);
+            if let Some(found) = cursor.claim_child(wrapper) {
+                let mut inner = Cursor::new(found);
+                read_variant(keyed, &mut inner, reader);
+                inner.finish_with(|names| add_variant_names(keyed, found, names), reader);
+                while let Some(extra) = cursor.claim_child(wrapper) {
+                    repeated(el, extra, field.repeat, reader);
                 }
-                [] if field.required && needs_something(keyed) => {
-                    missing(el, &format!("<{wrapper}>"), reader);
-                }
-                [] => {}
+            } else if field.required && needs_something(keyed) {
+                missing(el, &format!("<{wrapper}>"), reader);
             }
         }
         _ => unreachable!("the derive pairs kinds with slots"),
@@ -114,69 +138,52 @@ fn read_field(field: &FieldShape, slot: SlotMut<'_>, cursor: &mut Cursor<'_>, re
 
 /// The text of a value, with the unit that stands beside it.
 fn with_unit<'a>(field: &FieldShape, text: &'a str, cursor: &mut Cursor<'_>) -> Cow<'a, str> {
-    match field.unit.then(|| cursor.attribute("unit")).flatten() {
+    match field.unit.then(|| cursor.claim_attribute("unit")).flatten() {
         Some(unit) => Cow::Owned(format!("{text} {unit}")),
         None => Cow::Borrowed(text),
     }
 }
 
-/// Notes the names that would have been read under another condition.
-fn leave(slot: Slot<'_>, field: &FieldShape, cursor: &mut Cursor<'_>) {
-    match slot {
-        Slot::Element(inner) => inner.shape().fields.iter().for_each(|f| cursor.unused(f.name)),
-        _ => cursor.unused(field.name),
-    }
-}
-
-/// The child elements that count, after a word about those that do not.
-fn occurrences<'a>(
+/// Calls `read` with the child elements that count, and says a word about those that do not.
+fn each_child<'a>(
     field: &FieldShape,
     many: bool,
-    within: Option<&'static str>,
     cursor: &mut Cursor<'a>,
     reader: &mut Reader,
-) -> Vec<El<'a>> {
+    mut read: impl FnMut(El<'a>, &mut Reader),
+) {
     let el = cursor.el();
-    if let Some(wrapper) = within {
-        let mut found = Vec::new();
-        for wrapper in cursor.children(wrapper) {
-            let mut inner = Cursor::new(wrapper);
-            found.extend(inner.children(field.name));
-            inner.finish(reader);
+    let Some(mut kept) = cursor.claim_child(field.name) else {
+        if field.required {
+            missing(el, &format!("<{}>", field.name), reader);
         }
-        return found;
-    }
-    let mut found = cursor.children(field.name);
-    if found.is_empty() && field.required {
-        missing(el, &format!("<{}>", field.name), reader);
-    }
-    if !many && found.len() > 1 {
-        let keep = if field.repeat == Repeat::Last { found.len() - 1 } else { 0 };
-        let mut kept = found.remove(keep);
-        if field.repeat == Repeat::Merge {
-            kept = kept.merged();
+        return;
+    };
+    while let Some(next) = cursor.claim_child(field.name) {
+        if many {
+            read(kept, reader);
+            kept = next;
+        } else if field.repeat == Repeat::Last {
+            repeated(el, kept, field.repeat, reader);
+            kept = next;
+        } else {
+            repeated(el, next, field.repeat, reader);
+            kept = if field.repeat == Repeat::Merge { kept.merged() } else { kept };
         }
-        repeated(el, &found, field.repeat, reader);
-        found = vec![kept];
     }
-    found
+    read(kept, reader);
 }
 
-/// Reports elements in `el` that do not count because there is another one of their name.
-fn repeated(el: El<'_>, extra: &[El<'_>], repeat: Repeat, reader: &mut Reader) {
-    for extra in extra {
-        let message = format!("<{}> appears more than once in <{}>", extra.name(), el.name());
-        let help = match repeat {
-            Repeat::Error => {
-                reader.error(extra.origin(), Part::Name, message);
-                continue;
-            }
-            Repeat::First => "only the first one has an effect",
-            Repeat::Last => "only the last one has an effect",
-            Repeat::Merge => "they are read as one, with the attributes of the first",
-        };
-        reader.push(Problem::warning(extra.origin(), Part::Name, message).help(help));
-    }
+/// Reports an element in `el` that does not count because there is another one of its name.
+fn repeated(el: El<'_>, extra: El<'_>, repeat: Repeat, reader: &mut Reader) {
+    let message = format!("<{}> appears more than once in <{}>", extra.name(), el.name());
+    let help = match repeat {
+        Repeat::Error => return reader.error(extra.origin(), Part::Name, message),
+        Repeat::First => "only the first one has an effect",
+        Repeat::Last => "only the last one has an effect",
+        Repeat::Merge => "they are read as one, with the attributes of the first",
+    };
+    reader.push(Problem::warning(extra.origin(), Part::Name, message).help(help));
 }
 
 fn read_value(
@@ -187,12 +194,9 @@ fn read_value(
     reader: &mut Reader,
 ) {
     let mut cursor = Cursor::new(el);
-    let (text, part) = match attribute {
-        Some(name) => (
-            cursor.attribute(name).or(field.absent).map(str::to_owned),
-            Part::Attribute(name.to_owned()),
-        ),
-        None => (Some(cursor.text()).filter(|text| !text.is_empty()), Part::Text),
+    let text = match attribute {
+        Some(name) => cursor.claim_attribute(name).or(field.absent).map(Cow::Borrowed),
+        None => Some(cursor.text()).filter(|text| !text.is_empty()),
     };
     if let Some(text) = text {
         let text = with_unit(field, &text, &mut cursor);
@@ -202,6 +206,7 @@ fn read_value(
             _ => unreachable!("the derive pairs kinds with slots"),
         };
         if let Err(bad) = read {
+            let part = attribute.map_or(Part::Text, |name| Part::Attribute(name.to_owned()));
             reader.bad_value(el, part, &text, bad);
         }
     } else if let Some(name) = attribute {
@@ -209,41 +214,51 @@ fn read_value(
     } else if field.required {
         missing(el, "text", reader);
     }
-    cursor.finish(reader);
+    let unit = field.unit.then_some("unit");
+    cursor.finish_with(|names| names.attributes.extend(attribute.into_iter().chain(unit)), reader);
 }
 
-/// Reads the variant that an attribute chooses.
-pub fn read_keyed(value: &mut dyn Keyed, cursor: &mut Cursor<'_>, reader: &mut Reader) {
-    if select(value, cursor, reader) {
-        read_variant(value, cursor, reader);
+/// Reads an element of which an attribute chooses the variant, and reports what is left over.
+pub fn read_keyed(value: &mut dyn Keyed, el: El<'_>, reader: &mut Reader) {
+    let mut cursor = Cursor::new(el);
+    if select(value, &mut cursor, reader) {
+        read_variant(value, &mut cursor, reader);
     } else if !value.is_optional() {
         cursor.leave_all();
     }
+    cursor.finish_with(
+        |names| {
+            names.attributes.push(value.key().attribute);
+            add_variant_names(value, el, names);
+        },
+        reader,
+    );
 }
 
 /// Becomes the variant that an attribute chooses; `false` when there is no telling which.
 fn select(value: &mut dyn Keyed, cursor: &mut Cursor<'_>, reader: &mut Reader) -> bool {
     let key = value.key();
-    let chosen = match cursor.attribute(key.attribute) {
-        Some(text) => match words::find(key.words, text) {
-            Ok(index) => Some(index),
-            Err(bad) => {
-                let part = Part::Attribute(key.attribute.to_owned());
-                reader.bad_value(cursor.el(), part, text, bad);
-                None
-            }
-        },
-        None if value.is_optional() => None,
-        None if key.default.is_none() => {
-            missing(cursor.el(), &format!("attribute '{}'", key.attribute), reader);
-            None
-        }
-        None => key.default,
-    };
-    if let Some(index) = chosen {
-        value.select(index);
+    let written = cursor.claim_attribute(key.attribute);
+    let is_optional = value.is_optional();
+    let chosen = chosen(key, is_optional, written);
+    if chosen.is_none()
+        && let Some(text) = written
+        && let Err(bad) = words::find(key.words, text)
+    {
+        let part = Part::Attribute(key.attribute.to_owned());
+        reader.bad_value(cursor.el(), part, text, bad);
+    } else if chosen.is_none() && !is_optional {
+        missing(cursor.el(), &format!("attribute '{}'", key.attribute), reader);
     }
-    chosen.is_some()
+    chosen.inspect(|index| value.select(*index)).is_some()
+}
+
+/// The variant for what is written, or not.
+fn chosen(key: &Key, is_optional: bool, written: Option<&str>) -> Option<usize> {
+    match written {
+        Some(text) => key.words.iter().position(|word| *word == text),
+        None => key.default.filter(|_| !is_optional),
+    }
 }
 
 /// Whether the variant has a field that must be there.
@@ -251,31 +266,81 @@ fn needs_something(value: &dyn Keyed) -> bool {
     value.inner().is_some_and(|inner| inner.shape().fields.iter().any(|field| field.required))
 }
 
-/// Leaves the names of all variants unread. Without a variant they have no effect; where there is
-/// no telling which one is meant, nothing is said of them.
-fn leave_variants(field: &FieldShape, slot: Slot<'_>, cursor: &mut Cursor<'_>) {
+/// Claims the names of all variants where there is no telling which one is meant. Where there need
+/// not be one, they have no effect.
+fn claim_variants(field: &FieldShape, slot: Slot<'_>, cursor: &mut Cursor<'_>) {
     let Slot::Keyed(keyed) = slot else { return };
-    let mut leave = |name| {
-        if keyed.is_optional() {
-            cursor.unused(name);
-        } else {
-            cursor.attribute(name);
-            cursor.children(name);
-        }
-    };
-    if let Kind::Flatten { within: Some(wrapper), .. } = field.kind {
-        return leave(wrapper);
+    if keyed.is_optional() {
+        return;
     }
-    for shape in keyed.key().variants.iter().filter_map(|variant| variant.shape) {
-        shape().fields.iter().for_each(|field| leave(field.name));
+    for name in variant_names(field, keyed) {
+        cursor.claim_attribute(name);
+        while cursor.claim_child(name).is_some() {}
     }
 }
 
+/// The names of what the variants hold, or of the element that holds it.
+fn variant_names(field: &FieldShape, keyed: &dyn Keyed) -> Vec<&'static str> {
+    if let Kind::Flatten { within: Some(wrapper), .. } = field.kind {
+        return vec![wrapper];
+    }
+    let shapes = keyed.key().variants.iter().filter_map(|variant| variant.shape);
+    shapes.flat_map(|shape| shape().fields).map(|field| field.name).collect()
+}
+
 fn read_variant(value: &mut dyn Keyed, cursor: &mut Cursor<'_>, reader: &mut Reader) {
-    cursor.ignore(value.key().variants[value.selected()].ignores);
-    cursor.unused_variants(value.key());
     if let Some(inner) = value.inner_mut() {
-        read(inner, cursor, reader);
+        read_with(inner, &[], cursor, reader);
+    }
+}
+
+/// Adds the names that may stand in an element which was read into `value`, as [`read_with`] looks
+/// for them.
+fn add_names(value: &dyn Element, with: &[&str], el: El<'_>, names: &mut Names) {
+    let shape = value.shape();
+    names.ignored.extend(shape.ignores);
+    names.closed |= shape.closed;
+    for (index, field) in shape.fields.iter().enumerate() {
+        let slot = value.slot(index);
+        if let Slot::Keyed(keyed) = slot {
+            names.attributes.push(keyed.key().attribute);
+        }
+        let is_read = is_read(value, index, with);
+        match (field.kind, slot) {
+            (Kind::Flatten { .. }, Slot::Element(inner)) if !is_read => {
+                names.unused.extend(inner.shape().fields.iter().map(|field| field.name));
+            }
+            _ if !is_read => names.unused.push(field.name),
+            (Kind::Flatten { with, .. }, Slot::Element(inner)) => {
+                add_names(inner, with, el, names);
+            }
+            (Kind::Flatten { within, .. }, Slot::Keyed(keyed)) => {
+                let written = el.attribute(keyed.key().attribute);
+                if chosen(keyed.key(), keyed.is_optional(), written).is_none() {
+                    names.unused.extend(variant_names(field, keyed));
+                } else if let Some(wrapper) = within {
+                    names.children.push(wrapper);
+                } else {
+                    add_variant_names(keyed, el, names);
+                }
+            }
+            (Kind::Attribute, _) => names.attributes.push(field.name),
+            (Kind::Child { within, .. }, _) => names.children.push(within.unwrap_or(field.name)),
+            (Kind::Value { .. } | Kind::Flag, _) => names.children.push(field.name),
+            (Kind::Text | Kind::Flatten { .. }, _) => {}
+        }
+        if field.unit && matches!(field.kind, Kind::Attribute | Kind::Text) {
+            names.attributes.push("unit");
+        }
+    }
+}
+
+fn add_variant_names(value: &dyn Keyed, el: El<'_>, names: &mut Names) {
+    let key = value.key();
+    names.ignored.extend(key.variants[value.selected()].ignores);
+    names.unused_variants.push(key);
+    if let Some(inner) = value.inner() {
+        add_names(inner, &[], el, names);
     }
 }
 
@@ -372,7 +437,7 @@ fn split_unit<'a>(field: &FieldShape, text: &'a str) -> (&'a str, Option<&'a str
 
 fn print_content(value: &dyn Element, tag: &mut Tag) {
     for (index, field) in value.shape().fields.iter().enumerate() {
-        if value.prints(index) {
+        if !matches!(field.kind, Kind::Attribute) && (!field.print_if || value.prints(index)) {
             print_field(field, value.slot(index), tag);
         }
     }
@@ -387,69 +452,64 @@ fn print_field(field: &FieldShape, slot: Slot<'_>, tag: &mut Tag) {
                 tag.text(split_unit(field, &text).0);
             }
         }
-        (Kind::Child { within, .. }, Slot::Child(child)) => {
-            let mut wrapper = within.map(Tag::new);
-            let into = wrapper.as_mut().unwrap_or(tag);
-            child.print(&mut |print| {
-                let mut inner = Tag::new(field.name);
-                print(&mut inner);
-                if field.open {
-                    inner.open();
-                }
-                if field.keep_empty || field.open || !inner.is_empty() {
-                    into.child(inner);
-                }
-            });
-            if let Some(wrapper) = wrapper.filter(|wrapper| !wrapper.is_empty()) {
-                tag.child(wrapper);
-            }
+        (Kind::Child { within: Some(wrapper), .. }, Slot::Child(child)) => {
+            tag.child_if_any(wrapper, |wrapper| print_children(field, child, wrapper));
         }
+        (Kind::Child { within: None, .. }, Slot::Child(child)) => print_children(field, child, tag),
         (Kind::Value { attribute: Some(attribute), .. }, Slot::Value(value)) if !field.unit => {
             if value.is_there() {
-                let mut inner = Tag::new(field.name);
-                inner.attribute_from(attribute, |out| _ = value.write(out));
-                tag.child(inner);
+                tag.child(field.name, |inner| {
+                    inner.attribute_from(attribute, |out| _ = value.write(out));
+                });
             }
         }
-        (Kind::Value { attribute, .. }, slot) => {
-            let texts = match slot {
-                Slot::Value(value) => {
-                    let mut text = String::new();
-                    if value.write(&mut text) { vec![text] } else { Vec::new() }
-                }
-                Slot::Values(values) => values.texts(),
-                _ => unreachable!("the derive pairs kinds with slots"),
-            };
-            for text in texts {
-                let (number, unit) = split_unit(field, &text);
-                let mut inner = Tag::new(field.name);
-                if let Some(attribute) = attribute {
-                    inner.attribute(attribute, number);
-                }
-                if let Some(unit) = unit {
-                    inner.attribute("unit", unit);
-                }
-                if attribute.is_none() {
-                    inner.text(number);
-                }
-                tag.child(inner);
-            }
+        (Kind::Value { attribute, .. }, Slot::Value(value)) => {
+            value.text().iter().for_each(|text| print_value(field, attribute, text, tag));
+        }
+        (Kind::Value { attribute, .. }, Slot::Values(values)) => {
+            values.texts().iter().for_each(|text| print_value(field, attribute, text, tag));
         }
         (Kind::Flag, Slot::Flag(flag)) => {
             if flag {
-                tag.child(Tag::new(field.name));
+                tag.child(field.name, |_| {});
             }
         }
         (Kind::Flatten { .. }, Slot::Element(inner)) => print_content(inner, tag),
         (Kind::Flatten { within, .. }, Slot::Keyed(keyed)) => {
             let Some(inner) = keyed.inner() else { return };
-            let Some(wrapper) = within else { return print_content(inner, tag) };
-            let mut wrapper = Tag::new(wrapper);
-            print(inner, &mut wrapper);
-            if field.keep_empty || !wrapper.is_empty() {
-                tag.child(wrapper);
+            match within {
+                None => print_content(inner, tag),
+                Some(name) if field.keep_empty => tag.child(name, |tag| print(inner, tag)),
+                Some(name) => tag.child_if_any(name, |tag| print(inner, tag)),
             }
         }
         _ => unreachable!("the derive pairs kinds with slots"),
     }
+}
+
+fn print_children(field: &FieldShape, child: &dyn Child, into: &mut Tag) {
+    child.print(&mut |print| match field.keep_empty {
+        true => into.child(field.name, print),
+        false => into.child_if_any(field.name, |tag| {
+            print(tag);
+            if field.open {
+                tag.open();
+            }
+        }),
+    });
+}
+
+fn print_value(field: &FieldShape, attribute: Option<&str>, text: &str, into: &mut Tag) {
+    into.child(field.name, |tag| {
+        let (number, unit) = split_unit(field, text);
+        if let Some(attribute) = attribute {
+            tag.attribute(attribute, number);
+        }
+        if let Some(unit) = unit {
+            tag.attribute("unit", unit);
+        }
+        if attribute.is_none() {
+            tag.text(number);
+        }
+    });
 }

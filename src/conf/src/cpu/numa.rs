@@ -268,11 +268,12 @@ impl Xml for Interconnects {
 
     fn print(&self, tag: &mut Tag) {
         for interconnect in &self.0 {
-            let inner = match interconnect {
-                Interconnect::Latency(latency) => printed("latency", latency),
-                Interconnect::Bandwidth(bandwidth) => printed("bandwidth", bandwidth),
-            };
-            tag.child(inner);
+            match interconnect {
+                Interconnect::Latency(latency) => tag.child("latency", |tag| latency.print(tag)),
+                Interconnect::Bandwidth(bandwidth) => {
+                    tag.child("bandwidth", |tag| bandwidth.print(tag));
+                }
+            }
         }
     }
 
@@ -281,12 +282,6 @@ impl Xml for Interconnects {
         let bandwidth = Pattern::Element("bandwidth", Box::new(Bandwidth::pattern(grammar)));
         Pattern::ZeroOrMore(Box::new(Pattern::Choice(vec![latency, bandwidth])))
     }
-}
-
-fn printed(name: &'static str, value: &impl Xml) -> Tag {
-    let mut tag = Tag::new(name);
-    value.print(&mut tag);
-    tag
 }
 
 words! {

@@ -68,22 +68,22 @@ pub fn document(live: &Domain, image: &Opened, model: Model, path: &str) -> (Str
     let mut disk = Tag::new("disk");
     disk.attribute("type", if image.block { "block" } else { "file" });
     disk.attribute("device", device);
-    let mut driver = Tag::new("driver");
-    driver.attribute("name", "qemu");
-    driver.attribute("type", "raw");
-    if image.direct {
-        driver.attribute("cache", "none");
-    }
-    disk.child(driver);
+    disk.child("driver", |driver| {
+        driver.attribute("name", "qemu");
+        driver.attribute("type", "raw");
+        if image.direct {
+            driver.attribute("cache", "none");
+        }
+    });
     disk.attribute_child("source", if image.block { "dev" } else { "file" }, path);
-    let mut tag = Tag::new("target");
-    tag.attribute("dev", &target);
-    tag.attribute("bus", bus);
-    disk.child(tag);
+    disk.child("target", |tag| {
+        tag.attribute("dev", &target);
+        tag.attribute("bus", bus);
+    });
     if image.readonly || model == Model::ScsiCd {
-        disk.child(Tag::new("readonly"));
+        disk.child("readonly", |_| {});
     }
-    (disk.to_text(), target)
+    (disk.into_text(), target)
 }
 
 /// The text of a live document whose disk `target` is at another place, and how QEMU calls the disk.

@@ -18,31 +18,31 @@ pub(super) fn disk(arguments: &AttachDisk) -> String {
     let mut disk = Tag::new("disk");
     disk.attribute("type", if is_block { "block" } else { "file" });
     disk.attribute("device", &arguments.device);
-    let mut driver = Tag::new("driver");
-    driver.attribute("name", "qemu");
-    let iothread = arguments.iothread.map(|thread| thread.to_string());
-    for (name, value) in [
-        ("type", arguments.subdriver.as_deref()),
-        ("cache", arguments.cache.as_deref()),
-        ("io", arguments.io.as_deref()),
-        ("iothread", iothread.as_deref()),
-    ] {
-        value.into_iter().for_each(|value| driver.attribute(name, value));
-    }
-    disk.child(driver);
+    disk.child("driver", |driver| {
+        driver.attribute("name", "qemu");
+        let iothread = arguments.iothread.map(|thread| thread.to_string());
+        for (name, value) in [
+            ("type", arguments.subdriver.as_deref()),
+            ("cache", arguments.cache.as_deref()),
+            ("io", arguments.io.as_deref()),
+            ("iothread", iothread.as_deref()),
+        ] {
+            value.into_iter().for_each(|value| driver.attribute(name, value));
+        }
+    });
     let attribute = if is_block { "dev" } else { "file" };
     disk.attribute_child("source", attribute, &arguments.source);
-    let mut target = Tag::new("target");
-    target.attribute("dev", &arguments.target);
-    arguments.targetbus.iter().for_each(|bus| target.attribute("bus", bus));
-    disk.child(target);
+    disk.child("target", |target| {
+        target.attribute("dev", &arguments.target);
+        arguments.targetbus.iter().for_each(|bus| target.attribute("bus", bus));
+    });
     if let Some(mode) = &arguments.mode {
-        disk.child(Tag::new(mode.clone()));
+        disk.child(mode, |_| {});
     }
     text_child(&mut disk, "serial", arguments.serial.as_deref());
     text_child(&mut disk, "wwn", arguments.wwn.as_deref());
     alias(&mut disk, arguments.alias.as_deref());
-    disk.to_text()
+    disk.into_text()
 }
 
 /// A drive with another medium, or none.
@@ -69,18 +69,18 @@ pub(super) fn medium(arguments: &ChangeMedia, drive: &Disk) -> Result<String, Fa
     let mut disk = Tag::new("disk");
     disk.attribute("type", if is_block { "block" } else { "file" });
     disk.attribute("device", if drive.is_floppy() { "floppy" } else { "cdrom" });
-    let mut driver = Tag::new("driver");
-    driver.attribute("name", "qemu");
-    driver.attribute("type", "raw");
-    disk.child(driver);
+    disk.child("driver", |driver| {
+        driver.attribute("name", "qemu");
+        driver.attribute("type", "raw");
+    });
     if let Some(source) = &arguments.source {
         disk.attribute_child("source", if is_block { "dev" } else { "file" }, source);
     }
-    let mut target = Tag::new("target");
-    target.attribute("dev", name);
-    drive.bus().iter().for_each(|bus| target.attribute("bus", &bus.to_string()));
-    disk.child(target);
-    Ok(disk.to_text())
+    disk.child("target", |target| {
+        target.attribute("dev", name);
+        drive.bus().iter().for_each(|bus| target.attribute("bus", &bus.to_string()));
+    });
+    Ok(disk.into_text())
 }
 
 fn is_block_device(path: &str) -> bool {
@@ -92,7 +92,7 @@ pub(super) fn target(dev: &str) -> String {
     let mut disk = Tag::new("disk");
     disk.attribute("device", "disk");
     disk.attribute_child("target", "dev", dev);
-    disk.to_text()
+    disk.into_text()
 }
 
 /// virsh: `cmdAttachInterface`.
@@ -127,13 +127,11 @@ pub(super) fn interface(arguments: &AttachInterface) -> Result<String, Failure> 
             let message = format!("an interface of type '{kind}' needs a source");
             return Err(Failure::usage(message));
         }
-        (Some("hostdev"), Some(source)) => interface.child(pci(source)?),
-        (Some(attribute), Some(source)) => {
-            let mut tag = Tag::new("source");
+        (Some("hostdev"), Some(source)) => pci(source, &mut interface)?,
+        (Some(attribute), Some(source)) => interface.child("source", |tag| {
             tag.attribute(attribute, source);
             arguments.source_mode.iter().for_each(|mode| tag.attribute("mode", mode));
-            interface.child(tag);
-        }
+        }),
     }
     if let Some(target) = &arguments.target {
         interface.attribute_child("target", "dev", target);
@@ -142,7 +140,7 @@ pub(super) fn interface(arguments: &AttachInterface) -> Result<String, Failure> 
         interface.attribute_child("model", "type", model);
     }
     alias(&mut interface, arguments.alias.as_deref());
-    Ok(interface.to_text())
+    Ok(interface.into_text())
 }
 
 /// An interface of which only the type and the MAC address count.
@@ -150,32 +148,31 @@ pub(super) fn mac(kind: &str, mac: Option<&str>) -> String {
     let mut interface = Tag::new("interface");
     interface.attribute("type", kind);
     mac.into_iter().for_each(|mac| interface.attribute_child("mac", "address", mac));
-    interface.to_text()
+    interface.into_text()
 }
 
-/// The source of a PCI device such as `0000:06:12.5`.
-fn pci(source: &str) -> Result<Tag, Failure> {
+/// Adds the source of a PCI device such as `0000:06:12.5`.
+fn pci(source: &str, interface: &mut Tag) -> Result<(), Failure> {
     let parts: Vec<&str> = source.split([':', '.']).collect();
     let [domain, bus, slot, function] = parts.as_slice() else {
         return Err(Failure::usage(format!("'{source}' is no PCI address"))
             .help("write DOMAIN:BUS:SLOT.FUNCTION, such as 0000:06:12.5"));
     };
-    let mut address = Tag::new("address");
-    address.attribute("type", "pci");
-    for (name, value) in [("domain", domain), ("bus", bus), ("slot", slot), ("function", function)]
-    {
-        address.attribute(name, &format!("0x{value}"));
-    }
-    let mut tag = Tag::new("source");
-    tag.child(address);
-    Ok(tag)
+    let numbers = [("domain", domain), ("bus", bus), ("slot", slot), ("function", function)];
+    interface.child("source", |tag| {
+        tag.child("address", |address| {
+            address.attribute("type", "pci");
+            for (name, number) in numbers {
+                address.attribute(name, &format!("0x{number}"));
+            }
+        });
+    });
+    Ok(())
 }
 
 fn text_child(tag: &mut Tag, name: &'static str, text: Option<&str>) {
     if let Some(text) = text {
-        let mut child = Tag::new(name);
-        child.text(text);
-        tag.child(child);
+        tag.child(name, |child| child.text(text));
     }
 }
 
