@@ -218,6 +218,8 @@ pub fn supervise(task_fd: i32) -> io::Result<()> {
     let verdict = File::from(sys::fd::inherited(VERDICT_FD)?);
     let lock = Lock::from_fd(sys::fd::inherited(LOCK_FD)?)?;
     let mut text = Vec::new();
+    // Whoever gives the task is still deciding about it.
+    sys::runtime::start();
     // What comes through a pipe has no beginning to go back to.
     let _ = task.rewind();
     task.read_to_end(&mut text)?;

@@ -523,6 +523,8 @@ impl<'a> Builder<'a> {
         for at in &ways.qmp_order {
             writer.commands(&self.parts[*at]);
         }
+        // QEMU gets descriptors one by one, and nothing else meanwhile: it reads the rest ahead.
+        writer.qmp.sort_by_key(|command| command.fds.is_empty());
         if !ways.qmp_order.is_empty() {
             // fw_cfg's boot order is written at a reset, and so is what the firmware will find.
             writer.qmp.push(Command { execute: "system_reset".to_owned(), ..Command::default() });

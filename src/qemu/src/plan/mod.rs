@@ -98,7 +98,8 @@ pub struct Plan {
     pub helpers: Vec<Helper>,
     /// The descriptors that QEMU gets.
     pub fds: Vec<Fd>,
-    /// The QMP commands, in order, each sent without waiting for the answer to the one before.
+    /// The QMP commands, in order, those that hand over descriptors first; each sent without waiting
+    /// for the answer to the one before.
     pub qmp: Vec<Command>,
     /// Questions that nobody looked at.
     pub not_examined: Vec<String>,

@@ -80,8 +80,9 @@ pub async fn within<T>(time: Duration, work: impl Future<Output = T>) -> Option<
     }
 }
 
-/// Settles the number of threads before async-std does, which would take one per CPU.
-fn start() {
+/// Starts the threads, which the first that needs them does otherwise. Their number is settled before
+/// async-std does that, which would take one per CPU.
+pub fn start() {
     static STARTED: Once = Once::new();
     STARTED.call_once(|| {
         async_global_executor::init_with_config(
