@@ -2,6 +2,7 @@
 
 mod agent;
 mod block;
+mod deferred;
 mod devices;
 mod domains;
 mod memory;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::engine::ArgValueCompleter;
 
+use self::deferred::Deferred;
 use crate::completion;
 
 pub(crate) use agent::{AgentCommand, Domtime, Guestinfo, SetUserPassword};
@@ -51,162 +53,162 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Store a domain, so that it can be started.
-    Define(Define),
+    Define(Deferred<Define>),
     /// Change the document of a domain in an editor.
-    Edit(One),
+    Edit(Deferred<One>),
     /// Give a domain another name.
     #[command(alias = "rename")]
-    Domrename(Rename),
+    Domrename(Deferred<Rename>),
     /// Have domains started with the host, by systemd.
-    Autostart(AutostartArguments),
+    Autostart(Deferred<AutostartArguments>),
     /// Forget a domain.
-    Undefine(Undefine),
+    Undefine(Deferred<Undefine>),
     /// Start domains.
-    Start(StartArguments),
+    Start(Deferred<StartArguments>),
     /// List domains.
-    List(List),
+    List(Deferred<List>),
     /// Print the document of a domain.
-    Dumpxml(Dumpxml),
+    Dumpxml(Deferred<Dumpxml>),
     /// Print what there is to know about a domain.
-    Dominfo(Reporting),
+    Dominfo(Deferred<Reporting>),
     /// Print the state of a domain.
-    Domstate(Domstate),
+    Domstate(Deferred<Domstate>),
     /// Print the UUID of a domain.
-    Domuuid(OneOf),
+    Domuuid(Deferred<OneOf>),
     /// Print the name of a domain.
-    Domname(OneOf),
+    Domname(Deferred<OneOf>),
     /// Print the number of a domain: that of its QEMU process; - if it does not run.
-    Domid(OneOf),
+    Domid(Deferred<OneOf>),
     /// Ask guests to shut down: their agents, or as their power button would.
     #[command(alias = "poweroff")]
-    Shutdown(Shutdown),
+    Shutdown(Deferred<Shutdown>),
     /// Ask guests to shut down, and start them again.
-    Reboot(Shutdown),
+    Reboot(Deferred<Shutdown>),
     /// End guests at once, as pulling their plug would.
     #[command(alias = "terminate")]
-    Destroy(Destroy),
+    Destroy(Deferred<Destroy>),
     /// Wait until a guest is so far.
-    Wait(Wait),
+    Wait(Deferred<Wait>),
     /// Stop the processors of guests.
     #[command(alias = "pause")]
-    Suspend(Several),
+    Suspend(Deferred<Several>),
     /// Let the processors of guests run on.
-    Resume(Several),
+    Resume(Deferred<Several>),
     /// Add a device to a domain.
-    AttachDevice(DeviceFile),
+    AttachDevice(Deferred<DeviceFile>),
     /// Take a device from a domain.
-    DetachDevice(DeviceFile),
+    DetachDevice(Deferred<DeviceFile>),
     /// Change a device of a domain: the medium of a drive, or the link of an interface.
-    UpdateDevice(UpdateDevice),
+    UpdateDevice(Deferred<UpdateDevice>),
     /// Change the medium of a CD-ROM or floppy drive.
-    ChangeMedia(Box<ChangeMedia>),
+    ChangeMedia(Deferred<ChangeMedia>),
     /// Add a disk to a domain.
-    AttachDisk(Box<AttachDisk>),
+    AttachDisk(Deferred<AttachDisk>),
     /// Take a disk from a domain.
-    DetachDisk(DetachDisk),
+    DetachDisk(Deferred<DetachDisk>),
     /// Add a network interface to a domain.
-    AttachInterface(Box<AttachInterface>),
+    AttachInterface(Deferred<AttachInterface>),
     /// Take a network interface from a domain.
-    DetachInterface(DetachInterface),
+    DetachInterface(Deferred<DetachInterface>),
     /// Have a guest go on writing to overlays on its disks; the images below stay as they are.
-    SnapshotCreateAs(Box<SnapshotCreateAs>),
+    SnapshotCreateAs(Deferred<SnapshotCreateAs>),
     /// Bring the data of images of a disk into one below them.
-    Blockcommit(Box<Blockcommit>),
+    Blockcommit(Deferred<Blockcommit>),
     /// Bring the data of images of a disk into the one that the guest writes.
-    Blockpull(Box<Blockpull>),
+    Blockpull(Deferred<Blockpull>),
     /// Copy a disk of a guest.
-    Blockcopy(Box<Blockcopy>),
+    Blockcopy(Deferred<Blockcopy>),
     /// Print how far a block job is, or have it end.
-    Blockjob(Blockjob),
+    Blockjob(Deferred<Blockjob>),
     /// Make a disk of a guest larger or smaller.
-    Blockresize(Blockresize),
+    Blockresize(Deferred<Blockresize>),
     /// Have it said when a disk's image is filled beyond a point.
-    Domblkthreshold(Domblkthreshold),
+    Domblkthreshold(Deferred<Domblkthreshold>),
     /// Print or set the limits of a disk.
-    Blkdeviotune(Box<Blkdeviotune>),
+    Blkdeviotune(Deferred<Blkdeviotune>),
     /// Have the balloon of a guest leave it so much memory, or let it begin with that.
-    Setmem(Setmem),
+    Setmem(Deferred<Setmem>),
     /// Set the most memory that a guest can have, for the next start.
-    Setmaxmem(Setmem),
+    Setmaxmem(Deferred<Setmem>),
     /// Ask a guest to let a virtio-mem device be larger or smaller.
-    UpdateMemoryDevice(UpdateMemoryDevice),
+    UpdateMemoryDevice(Deferred<UpdateMemoryDevice>),
     /// Set how many processors a guest has, or begins with.
-    Setvcpus(Setvcpus),
+    Setvcpus(Deferred<Setvcpus>),
     /// Give a guest some processors, or take them from it.
-    Setvcpu(Setvcpu),
+    Setvcpu(Deferred<Setvcpu>),
     /// Reset guests, as their reset button would.
-    Reset(Several),
+    Reset(Deferred<Several>),
     /// Send guests a non-maskable interrupt.
-    InjectNmi(Several),
+    InjectNmi(Deferred<Several>),
     /// Say what happens to guests.
-    Event(EventArguments),
+    Event(Deferred<EventArguments>),
     /// Print statistics of domains.
-    Domstats(Domstats),
+    Domstats(Deferred<Domstats>),
     /// Print what a guest's processors do.
-    Vcpuinfo(Reporting),
+    Vcpuinfo(Deferred<Reporting>),
     /// Print what a guest's memory is used for.
-    Dommemstat(Reporting),
+    Dommemstat(Deferred<Reporting>),
     /// List the disks of a domain.
-    Domblklist(Domblklist),
+    Domblklist(Deferred<Domblklist>),
     /// Print how large the images of a guest's disks are.
-    Domblkinfo(Domblkinfo),
+    Domblkinfo(Deferred<Domblkinfo>),
     /// Print what a guest has read from its disks and written.
-    Domblkstat(Domblkstat),
+    Domblkstat(Deferred<Domblkstat>),
     /// List the interfaces of a domain.
-    Domiflist(Domiflist),
+    Domiflist(Deferred<Domiflist>),
     /// Print what went through an interface of a guest.
-    Domifstat(Domifstat),
+    Domifstat(Deferred<Domifstat>),
     /// Print the addresses of a guest.
-    Domifaddr(Domifaddr),
+    Domifaddr(Deferred<Domifaddr>),
     /// Print where the display of a guest can be seen.
-    Domdisplay(Domdisplay),
+    Domdisplay(Deferred<Domdisplay>),
     /// Print the address of a guest's VNC display.
-    Vncdisplay(OneOf),
+    Vncdisplay(Deferred<OneOf>),
     /// Print the terminal of a guest's console.
-    Ttyconsole(OneOf),
+    Ttyconsole(Deferred<OneOf>),
     /// Press keys of a guest's keyboard.
-    SendKey(SendKey),
+    SendKey(Deferred<SendKey>),
     /// Write a picture of what a guest shows.
-    Screenshot(Screenshot),
+    Screenshot(Deferred<Screenshot>),
     /// Print what the agent in a guest says of it.
-    Guestinfo(Guestinfo),
+    Guestinfo(Deferred<Guestinfo>),
     /// Print the file systems that a guest has mounted; takes an agent in it.
-    Domfsinfo(Reporting),
+    Domfsinfo(Deferred<Reporting>),
     /// Print or set the time of a guest; takes an agent in it.
-    Domtime(Domtime),
+    Domtime(Deferred<Domtime>),
     /// Print the name that a guest has given itself; takes an agent in it.
-    Domhostname(Reporting),
+    Domhostname(Deferred<Reporting>),
     /// Set the password of a user of a guest; takes an agent in it.
-    SetUserPassword(SetUserPassword),
+    SetUserPassword(Deferred<SetUserPassword>),
     /// Give the agent in a guest a command.
     #[command(name = "qemu-agent-command")]
-    TellAgent(AgentCommand),
+    TellAgent(Deferred<AgentCommand>),
     /// Talk to the QEMU of a guest; as many as like can at once.
-    Qmp(One),
+    Qmp(Deferred<One>),
     /// Give the QEMU of a guest a command.
     #[command(name = "qemu-monitor-command")]
-    TellQemu(MonitorCommand),
+    TellQemu(Deferred<MonitorCommand>),
     /// Say what happens to guests, in QEMU's words.
-    QemuMonitorEvent(EventArguments),
+    QemuMonitorEvent(Deferred<EventArguments>),
     /// Connect to the console of a guest; ^] leaves.
-    Console(Console),
+    Console(Deferred<Console>),
     /// Start a guest that is not defined.
-    Create(Create),
+    Create(Deferred<Create>),
     /// Run a guest that is not defined, in the foreground; it ends with this command.
-    Run(Run),
+    Run(Deferred<Run>),
     /// See to it that guests have a supervisor, where theirs was killed.
-    Adopt(SomeRunning),
+    Adopt(Deferred<SomeRunning>),
     /// Have supervisors go on as this version of vdomain, such as after an upgrade. Guests do not
     /// notice.
-    Reexec(RunningOrAll),
+    Reexec(Deferred<RunningOrAll>),
     /// Print what `define` would store.
-    Format(Format),
+    Format(Deferred<Format>),
     /// Print what `start` would do; looks, and changes nothing.
-    Plan(PlanArguments),
+    Plan(Deferred<PlanArguments>),
     /// Say what is wrong with documents.
-    Validate(Validate),
+    Validate(Deferred<Validate>),
     /// Print what a QEMU binary can do.
-    Capabilities(CapabilitiesArguments),
+    Capabilities(Deferred<CapabilitiesArguments>),
 }
 
 /// How documents are taken.
