@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use pretty_assertions::assert_eq;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use sys::process::Process;
 
 use crate::common::Home;
 use crate::document;
@@ -215,8 +216,11 @@ fn what_systemd_starts_takes_a_guest_over_and_stays() {
     let again = || begin(&home, &["supervise", "kept", &path("home/run"), &path("home/state")]);
     // Somebody supervises it.
     assert!(again().wait().unwrap().success());
+    let first = Process::open(guest.supervisors()[0]).unwrap();
+    guest.kill_supervisors();
+    // systemd waits for the end of what it starts again, too: the lock goes with the last thread.
+    eventually("it has ended", || !first.is_alive().unwrap());
     for _ in 0..3 {
-        guest.kill_supervisors();
         let mut next = again();
         eventually("it has taken over", || guest.supervisors() == [next.id()]);
         eventually("it listens", || guest.state() == "paused");
