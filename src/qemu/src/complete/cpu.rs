@@ -155,5 +155,24 @@ pub(super) fn check_vcpu_order(domain: &mut Domain, context: &mut Context<'_>) {
                 "write order='1' or leave it out",
             );
         }
+        let is_ordered = first.order.is_some();
+        for (before, vcpu) in vcpus.iter().zip(&vcpus[1..]) {
+            if vcpu.enabled == YesNo::Yes && vcpu.order.is_some() != is_ordered {
+                let message = "processors have an order all or none";
+                problem(
+                    vcpu.origin,
+                    "order",
+                    message,
+                    "write it for each that is there, or for none",
+                );
+            } else if vcpu.hotpluggable == Some(YesNo::No)
+                && (before.hotpluggable == Some(YesNo::Yes) || before.order > vcpu.order)
+            {
+                let message =
+                    format!("processor {} stays, but comes after one that can go", vcpu.id);
+                let help = "let those that stay be the first, in order";
+                problem(vcpu.origin, "hotpluggable", &message, help);
+            }
+        }
     }
 }

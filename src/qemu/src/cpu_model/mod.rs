@@ -16,8 +16,15 @@ const REMOVED: &[(&str, &[&str])] = &[
     ("Skylake-Client", &["mpx"]),
     ("Skylake-Server", &["mpx"]),
     ("Cascadelake-Server", &["mpx"]),
+    ("Icelake-Client", &["intel-pt"]),
     ("Icelake-Server", &["intel-pt", "mpx"]),
+    ("Opteron_G3", &["monitor"]),
+    ("Dhyana", &["monitor"]),
+    ("EPYC", &["monitor"]),
 ];
+
+/// Models that are later ones, not variants, of a model whose name theirs begins with.
+const LATER: &[&str] = &["EPYC-Rome", "EPYC-Milan", "EPYC-Genoa", "EPYC-Turin"];
 
 /// Features that only say what KVM offers beside the processor: no model has them, and they are the
 /// guest's without being said.
@@ -153,9 +160,11 @@ pub(crate) fn qemu_name(name: &str) -> &str {
 
 /// The features that libvirt switches off in a model because QEMU's no longer has them.
 pub(crate) fn removed(name: &str) -> &'static [&'static str] {
-    let of = |model: &str| {
-        name.strip_prefix(model).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
-    };
+    let is_variant = |rest: &str| rest.is_empty() || rest.starts_with('-');
+    let of = |model: &str| name.strip_prefix(model).is_some_and(is_variant);
+    if LATER.iter().any(|later| of(later)) {
+        return &[];
+    }
     REMOVED.iter().find(|(model, _)| of(model)).map_or(&[], |(_, features)| features)
 }
 
@@ -213,6 +222,8 @@ mod tests {
     fn removed_features_are_those_of_the_model_and_its_variants() {
         assert_eq!(removed("Icelake-Server-noTSX"), ["intel-pt", "mpx"]);
         assert_eq!(removed("Skylake-Client-IBRS"), ["mpx"]);
+        assert_eq!(removed("EPYC-IBPB"), ["monitor"]);
+        assert_eq!(removed("EPYC-Rome-v2"), [] as [&str; 0]);
         assert_eq!(removed("Haswell"), [] as [&str; 0]);
     }
 }

@@ -83,7 +83,7 @@ fn pci_target(check: &mut Check<'_>) {
         let target = &pci.target;
         let is_port = matches!(model, PciModel::PcieRootPort | PciModel::PcieSwitchDownstreamPort);
         let is_expander = matches!(model, PciModel::PciExpanderBus | PciModel::PcieExpanderBus);
-        let can_hotplug = is_port || matches!(model, PciModel::PciRoot | PciModel::PciBridge);
+        let can_hotplug = is_port || model == PciModel::PciRoot;
         let given = [
             ("chassisNr", target.chassis_nr.is_some(), model == PciModel::PciBridge),
             ("chassis", target.chassis.is_some(), is_port),

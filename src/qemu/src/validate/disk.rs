@@ -29,6 +29,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new("shared-disk-is-raw", "two writers would ruin an image with tables", shared),
     Rule::new("readonly-disk-is-possible", "IDE and SATA disks know no write protection", readonly),
     Rule::new("native-io-needs-direct-cache", "Linux AIO blocks with the page cache", native_io),
+    Rule::new("geometry-of-ide", "only IDE disks have a BIOS translate for them", geometry),
     Rule::new("cdrom-bus-can-eject", "virtio disks have no medium to change", ejectable),
     Rule::new("limits-one-way", "limits are per disk or by throttle groups", throttling),
     Rule::new("disk-iothread-exists", "only virtio disks are served by I/O threads", iothread),
@@ -357,6 +358,16 @@ fn ejectable(check: &mut Check<'_>) {
         if disk.target.tray.is_some() && !disk.is_removable() {
             let message = "only CD-ROM and floppy drives have a tray";
             check.refuse(disk.target.origin, attribute("tray"), message, "leave it out");
+        }
+    });
+}
+
+fn geometry(check: &mut Check<'_>) {
+    each(check, |check, disk| {
+        let translation = disk.geometry.as_ref().and_then(|geometry| geometry.trans);
+        if translation.is_some() && bus_of(disk) != Bus::Ide {
+            let message = "only a disk on the bus 'ide' translates its geometry";
+            check.refuse(disk.origin, within("geometry@trans"), message, "leave it out");
         }
     });
 }
