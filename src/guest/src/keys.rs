@@ -1,8 +1,11 @@
 //! Keys of a keyboard, by the codes that others know them by.
 
+mod table;
+
 use serde_json::{Value, json};
 
 use base::words;
+use table::{KEYS, NO, OTHERS};
 
 words! {
     /// A set of codes for keys.
@@ -11,9 +14,24 @@ words! {
     pub enum Codeset {
         /// Linux: `KEY_LEFTCTRL` or 29, of `linux/input-event-codes.h`.
         Linux = "linux",
+        /// The same as `atset1`.
+        Xt = "xt",
+        /// What a keyboard of the PC sends to an AT that asks for set 1, with 0xe000 for keys that send
+        /// 0xe0 before.
+        AtSet1 = "atset1",
+        /// The same of set 2.
+        AtSet2 = "atset2",
+        /// The same of set 3.
+        AtSet3 = "atset3",
+        /// macOS: `ANSI_A` or 0.
+        OsX = "os_x",
+        /// As `atset1`, but with 0x100 for 0xe000.
+        XtKbd = "xt_kbd",
         /// USB: usages of the page "keyboard" of the HID usage tables.
         Usb = "usb",
-        /// What a keyboard of the PC sends, with 0x80 for keys that send 0xe0 before (VNC's RFB).
+        /// Windows: `VK_RETURN` or 13.
+        Win32 = "win32",
+        /// As `atset1`, but with 0x80 for 0xe000 (VNC's RFB).
         Rfb = "rfb",
         /// The same.
         Qnum = "qnum",
@@ -22,180 +40,95 @@ words! {
     }
 }
 
-/// A key: its number on Linux and its name there without `KEY_`, QEMU's name, and its USB usage (0
-/// where it has none).
-///
-/// Linux: `linux/input-event-codes.h`; QEMU: `QKeyCode` in `qapi/ui.json`; USB: HID usage tables,
-/// chapter 10.
-type Key = (u32, &'static str, &'static str, u32);
+/// A key with its codes, [`NO`] where a set has none, and its names, which may be empty.
+#[derive(Clone, Copy, Debug)]
+struct Key {
+    linux: u16,
+    name: &'static str,
+    /// Of the sets 1, 2 and 3.
+    at: [u16; 3],
+    usb: u16,
+    os_x: (&'static str, u16),
+    win32: (&'static str, u16),
+}
 
-const KEYS: &[Key] = &[
-    (1, "ESC", "esc", 0x29),
-    (2, "1", "1", 0x1e),
-    (3, "2", "2", 0x1f),
-    (4, "3", "3", 0x20),
-    (5, "4", "4", 0x21),
-    (6, "5", "5", 0x22),
-    (7, "6", "6", 0x23),
-    (8, "7", "7", 0x24),
-    (9, "8", "8", 0x25),
-    (10, "9", "9", 0x26),
-    (11, "0", "0", 0x27),
-    (12, "MINUS", "minus", 0x2d),
-    (13, "EQUAL", "equal", 0x2e),
-    (14, "BACKSPACE", "backspace", 0x2a),
-    (15, "TAB", "tab", 0x2b),
-    (16, "Q", "q", 0x14),
-    (17, "W", "w", 0x1a),
-    (18, "E", "e", 0x08),
-    (19, "R", "r", 0x15),
-    (20, "T", "t", 0x17),
-    (21, "Y", "y", 0x1c),
-    (22, "U", "u", 0x18),
-    (23, "I", "i", 0x0c),
-    (24, "O", "o", 0x12),
-    (25, "P", "p", 0x13),
-    (26, "LEFTBRACE", "bracket_left", 0x2f),
-    (27, "RIGHTBRACE", "bracket_right", 0x30),
-    (28, "ENTER", "ret", 0x28),
-    (29, "LEFTCTRL", "ctrl", 0xe0),
-    (30, "A", "a", 0x04),
-    (31, "S", "s", 0x16),
-    (32, "D", "d", 0x07),
-    (33, "F", "f", 0x09),
-    (34, "G", "g", 0x0a),
-    (35, "H", "h", 0x0b),
-    (36, "J", "j", 0x0d),
-    (37, "K", "k", 0x0e),
-    (38, "L", "l", 0x0f),
-    (39, "SEMICOLON", "semicolon", 0x33),
-    (40, "APOSTROPHE", "apostrophe", 0x34),
-    (41, "GRAVE", "grave_accent", 0x35),
-    (42, "LEFTSHIFT", "shift", 0xe1),
-    (43, "BACKSLASH", "backslash", 0x31),
-    (44, "Z", "z", 0x1d),
-    (45, "X", "x", 0x1b),
-    (46, "C", "c", 0x06),
-    (47, "V", "v", 0x19),
-    (48, "B", "b", 0x05),
-    (49, "N", "n", 0x11),
-    (50, "M", "m", 0x10),
-    (51, "COMMA", "comma", 0x36),
-    (52, "DOT", "dot", 0x37),
-    (53, "SLASH", "slash", 0x38),
-    (54, "RIGHTSHIFT", "shift_r", 0xe5),
-    (55, "KPASTERISK", "kp_multiply", 0x55),
-    (56, "LEFTALT", "alt", 0xe2),
-    (57, "SPACE", "spc", 0x2c),
-    (58, "CAPSLOCK", "caps_lock", 0x39),
-    (59, "F1", "f1", 0x3a),
-    (60, "F2", "f2", 0x3b),
-    (61, "F3", "f3", 0x3c),
-    (62, "F4", "f4", 0x3d),
-    (63, "F5", "f5", 0x3e),
-    (64, "F6", "f6", 0x3f),
-    (65, "F7", "f7", 0x40),
-    (66, "F8", "f8", 0x41),
-    (67, "F9", "f9", 0x42),
-    (68, "F10", "f10", 0x43),
-    (69, "NUMLOCK", "num_lock", 0x53),
-    (70, "SCROLLLOCK", "scroll_lock", 0x47),
-    (71, "KP7", "kp_7", 0x5f),
-    (72, "KP8", "kp_8", 0x60),
-    (73, "KP9", "kp_9", 0x61),
-    (74, "KPMINUS", "kp_subtract", 0x56),
-    (75, "KP4", "kp_4", 0x5c),
-    (76, "KP5", "kp_5", 0x5d),
-    (77, "KP6", "kp_6", 0x5e),
-    (78, "KPPLUS", "kp_add", 0x57),
-    (79, "KP1", "kp_1", 0x59),
-    (80, "KP2", "kp_2", 0x5a),
-    (81, "KP3", "kp_3", 0x5b),
-    (82, "KP0", "kp_0", 0x62),
-    (83, "KPDOT", "kp_decimal", 0x63),
-    (86, "102ND", "less", 0x64),
-    (87, "F11", "f11", 0x44),
-    (88, "F12", "f12", 0x45),
-    (89, "RO", "ro", 0x87),
-    (91, "HIRAGANA", "hiragana", 0x93),
-    (92, "HENKAN", "henkan", 0x8a),
-    (93, "KATAKANAHIRAGANA", "katakanahiragana", 0x88),
-    (94, "MUHENKAN", "muhenkan", 0x8b),
-    (96, "KPENTER", "kp_enter", 0x58),
-    (97, "RIGHTCTRL", "ctrl_r", 0xe4),
-    (98, "KPSLASH", "kp_divide", 0x54),
-    (99, "SYSRQ", "sysrq", 0x46),
-    (100, "RIGHTALT", "alt_r", 0xe6),
-    (102, "HOME", "home", 0x4a),
-    (103, "UP", "up", 0x52),
-    (104, "PAGEUP", "pgup", 0x4b),
-    (105, "LEFT", "left", 0x50),
-    (106, "RIGHT", "right", 0x4f),
-    (107, "END", "end", 0x4d),
-    (108, "DOWN", "down", 0x51),
-    (109, "PAGEDOWN", "pgdn", 0x4e),
-    (110, "INSERT", "insert", 0x49),
-    (111, "DELETE", "delete", 0x4c),
-    (113, "MUTE", "audiomute", 0x7f),
-    (114, "VOLUMEDOWN", "volumedown", 0x81),
-    (115, "VOLUMEUP", "volumeup", 0x80),
-    (116, "POWER", "power", 0x66),
-    (117, "KPEQUAL", "kp_equals", 0x67),
-    (119, "PAUSE", "pause", 0x48),
-    (121, "KPCOMMA", "kp_comma", 0x85),
-    (124, "YEN", "yen", 0x89),
-    (125, "LEFTMETA", "meta_l", 0xe3),
-    (126, "RIGHTMETA", "meta_r", 0xe7),
-    (127, "COMPOSE", "compose", 0x65),
-    (128, "STOP", "stop", 0x78),
-    (129, "AGAIN", "again", 0x79),
-    (131, "UNDO", "undo", 0x7a),
-    (133, "COPY", "copy", 0x7c),
-    (135, "PASTE", "paste", 0x7d),
-    (136, "FIND", "find", 0x7e),
-    (137, "CUT", "cut", 0x7b),
-    (138, "HELP", "help", 0x75),
-    (139, "MENU", "menu", 0x76),
-    (142, "SLEEP", "sleep", 0),
-    (143, "WAKEUP", "wake", 0),
-];
+/// The two keys whose codes of set 1 have the highest bit and nothing before them: Hangeul and Hanja.
+const HIGH: [u16; 2] = [0xf1, 0xf2];
+
+impl Key {
+    /// Its name and its code in a set.
+    fn of(&self, codeset: Codeset) -> (&'static str, u16) {
+        match codeset {
+            Codeset::Linux => (self.name, self.linux),
+            Codeset::Xt | Codeset::AtSet1 => ("", self.at[0]),
+            Codeset::AtSet2 => ("", self.at[1]),
+            Codeset::AtSet3 => ("", self.at[2]),
+            Codeset::OsX => self.os_x,
+            Codeset::XtKbd if self.at[0] >> 8 == 0xe0 => ("", 0x100 | self.at[0] & 0x7f),
+            Codeset::XtKbd => ("", self.at[0]),
+            Codeset::Usb => ("", self.usb),
+            Codeset::Win32 => self.win32,
+            Codeset::Rfb | Codeset::Qnum => ("", self.number()),
+            Codeset::Qemu => ("", NO),
+        }
+    }
+
+    /// QEMU's number for it.
+    ///
+    /// keycodemapdb: `derive_data` in `tools/keymap-gen`.
+    fn number(&self) -> u16 {
+        match self.at[0] {
+            code if HIGH.contains(&code) => code & 0x7f,
+            code if code > 0x7f => 0x80 | code & 0x7f,
+            code => code,
+        }
+    }
+}
 
 /// How QEMU's `send-key` takes a key.
+///
+/// libvirt: `virKeycodeValueFromString`, `virKeycodeValueTranslate`.
 ///
 /// # Errors
 /// What a key of that set is written like, and which name is near.
 pub fn for_qemu(codeset: Codeset, key: &str) -> Result<Value, String> {
     let number = match key.strip_prefix("0x") {
-        Some(digits) => u32::from_str_radix(digits, 16).ok(),
+        Some(digits) => u16::from_str_radix(digits, 16).ok(),
         None => key.parse().ok(),
     };
-    let qcode = |name: &str| json!({ "type": "qcode", "data": name });
     let found = match (codeset, number) {
-        (Codeset::Linux, Some(number)) => KEYS.iter().find(|known| known.0 == number),
-        (Codeset::Linux, None) => {
-            KEYS.iter().find(|known| key.strip_prefix("KEY_") == Some(known.1))
+        // QEMU knows its own names and numbers best.
+        (Codeset::Qemu, _) => return Ok(json!({ "type": "qcode", "data": key })),
+        (Codeset::Rfb | Codeset::Qnum, Some(number)) => Some(number),
+        _ => {
+            let is_it = |(name, code): (&str, u16)| match number {
+                Some(number) => code == number && code != NO,
+                None => !name.is_empty() && name == key,
+            };
+            let other = OTHERS
+                .iter()
+                .find(|(of, name, code, _)| *of == codeset && is_it((name, *code)))
+                .map(|(.., linux)| *linux);
+            KEYS.iter()
+                .find(|known| is_it(known.of(codeset)) || Some(known.linux) == other)
+                .map(Key::number)
         }
-        (Codeset::Usb, Some(number)) => KEYS.iter().find(|known| known.3 == number && number > 0),
-        (Codeset::Rfb | Codeset::Qnum, Some(number)) => {
-            return Ok(json!({ "type": "number", "data": number }));
-        }
-        // QEMU knows its own names best.
-        (Codeset::Qemu, _) => return Ok(qcode(key)),
-        (Codeset::Usb | Codeset::Rfb | Codeset::Qnum, None) => None,
     };
-    found.map(|(_, _, name, _)| qcode(name)).ok_or_else(|| unknown(codeset, key))
+    let number = found.ok_or_else(|| unknown(codeset, key))?;
+    Ok(json!({ "type": "number", "data": number }))
 }
 
 fn unknown(codeset: Codeset, key: &str) -> String {
-    let names: Vec<String> = KEYS.iter().map(|known| format!("KEY_{}", known.1)).collect();
-    match codeset {
-        Codeset::Linux => match base::words::nearest(names.iter().map(String::as_str), key) {
-            Some(near) => format!("there is no key '{key}'; did you mean '{near}'?"),
-            None => {
-                format!("there is no key '{key}': expected a name such as KEY_ENTER or a number")
-            }
-        },
-        _ => format!("there is no key '{key}': expected a number of the set '{codeset}'"),
+    let names = KEYS.iter().map(|known| known.of(codeset).0).filter(|name| !name.is_empty());
+    let expected = match codeset {
+        Codeset::Linux => "a name such as KEY_ENTER or a number".to_owned(),
+        Codeset::OsX => "a name such as Return or a number".to_owned(),
+        Codeset::Win32 => "a name such as VK_RETURN or a number".to_owned(),
+        _ => format!("a number of the set '{codeset}'"),
+    };
+    match base::words::nearest(names, key) {
+        Some(near) => format!("there is no key '{key}'; did you mean '{near}'?"),
+        None => format!("there is no key '{key}': expected {expected}"),
     }
 }
 
@@ -203,37 +136,68 @@ fn unknown(codeset: Codeset, key: &str) -> String {
 mod tests {
     use super::*;
 
+    fn number(codeset: Codeset, key: &str) -> Option<u64> {
+        for_qemu(codeset, key).ok()?["data"].as_u64()
+    }
+
     #[test]
     fn a_key_is_found_by_name_and_number_of_each_set() {
-        let enter = json!({ "type": "qcode", "data": "ret" });
-        for (codeset, key) in [
-            (Codeset::Linux, "KEY_ENTER"),
-            (Codeset::Linux, "28"),
-            (Codeset::Linux, "0x1c"),
-            (Codeset::Usb, "0x28"),
-            (Codeset::Qemu, "ret"),
+        for (codeset, enter, delete) in [
+            (Codeset::Linux, "KEY_ENTER", "KEY_DELETE"),
+            (Codeset::Linux, "28", "0x6f"),
+            (Codeset::Xt, "0x1c", "0xe053"),
+            (Codeset::AtSet1, "0x1c", "0xe053"),
+            (Codeset::AtSet2, "0x5a", "0xe071"),
+            (Codeset::AtSet3, "0x5a", "0x64"),
+            (Codeset::OsX, "Return", "ForwardDelete"),
+            (Codeset::OsX, "0x24", "0x75"),
+            (Codeset::XtKbd, "0x1c", "0x153"),
+            (Codeset::Usb, "0x28", "0x4c"),
+            (Codeset::Win32, "VK_RETURN", "VK_DELETE"),
+            (Codeset::Win32, "13", "46"),
+            (Codeset::Rfb, "0x1c", "0xd3"),
+            (Codeset::Qnum, "28", "0xd3"),
         ] {
-            assert_eq!(for_qemu(codeset, key).as_ref(), Ok(&enter), "{codeset} {key}");
+            let found = (number(codeset, enter), number(codeset, delete));
+            assert_eq!(found, (Some(0x1c), Some(0xd3)), "{codeset} {enter} {delete}");
         }
-        let number = json!({ "type": "number", "data": 0xd3 });
-        assert_eq!(for_qemu(Codeset::Qnum, "0xd3").unwrap(), number);
+        assert_eq!(
+            for_qemu(Codeset::Qemu, "ret").unwrap(),
+            json!({ "type": "qcode", "data": "ret" })
+        );
+        // macOS counts from 0.
+        assert_eq!(number(Codeset::OsX, "0"), number(Codeset::Linux, "KEY_A"));
+        assert_eq!(number(Codeset::Win32, "VK_LCONTROL"), number(Codeset::Linux, "KEY_LEFTCTRL"));
+        assert_eq!(number(Codeset::Usb, "0x31"), number(Codeset::Usb, "0x32"));
+        assert_eq!(number(Codeset::Linux, "KEY_HANGEUL"), Some(0x72));
     }
 
     #[test]
     fn a_key_that_is_not_there_is_named_with_what_is_near() {
         let error = for_qemu(Codeset::Linux, "KEY_ENTR").unwrap_err();
         assert_eq!(error, "there is no key 'KEY_ENTR'; did you mean 'KEY_ENTER'?");
-        assert!(for_qemu(Codeset::Usb, "ENTER").is_err());
-        assert!(for_qemu(Codeset::Usb, "0").is_err());
+        let error = for_qemu(Codeset::Win32, "VK_RETRUN").unwrap_err();
+        assert_eq!(error, "there is no key 'VK_RETRUN'; did you mean 'VK_RETURN'?");
+        assert!(for_qemu(Codeset::Linux, "!").unwrap_err().contains("such as KEY_ENTER or a"));
+        for (codeset, key) in [
+            (Codeset::Usb, "ENTER"),
+            (Codeset::Usb, "0"),
+            (Codeset::Linux, ""),
+            (Codeset::Linux, "65535"),
+            (Codeset::AtSet2, "-1"),
+            (Codeset::Qnum, "KEY_ENTER"),
+        ] {
+            assert!(for_qemu(codeset, key).is_err(), "{codeset} {key}");
+        }
     }
 
     #[test]
-    fn no_key_stands_twice() {
-        for (at, key) in KEYS.iter().enumerate() {
-            for other in &KEYS[at + 1..] {
-                assert!(key.0 < other.0, "{key:?} {other:?}");
-                assert!(key.2 != other.2 && (key.3 != other.3 || key.3 == 0), "{key:?} {other:?}");
-            }
+    fn no_key_stands_twice_and_each_has_a_number() {
+        for pair in KEYS.windows(2) {
+            assert!(pair[0].linux < pair[1].linux, "{pair:?}");
+        }
+        for key in KEYS {
+            assert!((1..0x100).contains(&key.number()), "{key:?}");
         }
     }
 }

@@ -165,7 +165,8 @@ pub(crate) struct Domdisplay {
 pub(crate) struct SendKey {
     #[command(flatten)]
     pub(crate) domain: One,
-    /// What the keys are named after: linux, usb, rfb, qnum or qemu.
+    /// What the keys are named after: linux, xt, atset1, atset2, atset3, os_x, xt_kbd, usb, win32, rfb,
+    /// qnum or qemu.
     #[arg(long, default_value = "linux")]
     pub(crate) codeset: String,
     /// How long they are held, in milliseconds.
