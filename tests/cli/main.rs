@@ -9,6 +9,7 @@ mod common;
 
 mod autostart;
 mod completion;
+mod console;
 mod define;
 mod documents;
 mod editing;

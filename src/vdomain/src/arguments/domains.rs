@@ -115,6 +115,9 @@ pub(crate) struct Console {
     pub(crate) domain: One,
     #[command(flatten)]
     pub(crate) keys: Escape,
+    /// The console, serial or parallel port, by its alias such as serial1. Without it, the first console.
+    #[arg(long, value_name = "ALIAS")]
+    pub(crate) devname: Option<String>,
     /// Connect also where somebody else is connected: what the guest says goes to one or the other.
     #[arg(long, conflicts_with = "read_only")]
     pub(crate) force: bool,

@@ -8,7 +8,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use conf::Domain;
-use serde_json::json;
+use conf::device::chardev::Chardev;
+use qemu::alias::Aliases;
+use serde_json::{Value, json};
 use store::{Name, RunDirectory};
 use supervisor::client::AskError;
 use supervisor::{Client, GuestState};
@@ -21,6 +23,7 @@ use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::running::Guest;
 
 /// How long a supervisor may take to clear away what is left of a guest.
 const END_LIMIT: Duration = Duration::from_secs(10);
@@ -42,14 +45,70 @@ pub(super) fn run(
     let name = super::domain(&arguments.domain.name, environment)?;
     let run = environment.directories.run_of(&name)?;
     super::ask(&run, |mut client| client.state()).map_err(|error| super::refused(&name, error))?;
-    let log = log(&domains::model(&name, false, environment)?).unwrap_or_else(|| run.console_log());
+    let domain = domains::model(&name, false, environment)?;
+    let (log, device) = match &arguments.devname {
+        None => (Some(log(&domain).unwrap_or_else(|| run.console_log())), None),
+        Some(alias) => {
+            let chardev = named(&domain, &name, alias)?;
+            let lock = run.console_lock().with_file_name(format!("console-{alias}.lock"));
+            let device = Device { terminal: terminal_of(&name, alias, environment)?, lock };
+            (log_of(chardev), Some(device))
+        }
+    };
     if arguments.read_only {
-        return follow(&name, &run, &log, output);
+        return follow(&name, &run, log.as_deref(), output);
     }
-    if let Ok(mut log) = File::open(log) {
+    if let Some(Ok(mut log)) = log.map(File::open) {
         show_end(&mut log, output)?;
     }
-    attach(&run, &arguments.keys, arguments.force, output, |_| Ok(()))
+    attach(&run, device, &arguments.keys, arguments.force, output, |_| Ok(()))
+}
+
+/// The terminal behind the device of this alias.
+fn terminal_of(name: &Name, alias: &str, environment: &Environment) -> Result<PathBuf, Failure> {
+    let chardevs = Guest::connect(name, environment)?.execute("query-chardev", &Value::Null)?;
+    let label = format!("char{alias}");
+    let mut chardevs = chardevs.as_array().into_iter().flatten();
+    let found = chardevs.find(|chardev| chardev["label"] == *label);
+    let path = found.and_then(|found| found["filename"].as_str()?.strip_prefix("pty:"));
+    path.map(PathBuf::from).ok_or_else(|| {
+        Failure::refused(format!("device '{alias}' of domain '{name}' has no terminal"))
+            .help("only devices of type 'pty' have one")
+    })
+}
+
+/// A device that somebody connects to instead of the first console.
+#[derive(Debug)]
+pub(super) struct Device {
+    terminal: PathBuf,
+    /// Held by whoever types.
+    lock: PathBuf,
+}
+
+/// The console, serial or parallel port of this alias.
+///
+/// libvirt: `qemuDomainOpenConsole`.
+fn named<'a>(domain: &'a Domain, name: &Name, alias: &str) -> Result<&'a Chardev, Failure> {
+    let aliases = Aliases::assign(domain);
+    let devices = domain.devices.iter().filter_map(|(id, device)| {
+        let chardev = match device {
+            conf::device::Device::Console(console) => &console.chardev,
+            conf::device::Device::Serial(serial) => &serial.chardev,
+            conf::device::Device::Parallel(parallel) => &parallel.chardev,
+            _ => return None,
+        };
+        Some((aliases.get(id.kind, id.pos), chardev))
+    });
+    let devices: Vec<_> = devices.collect();
+    let found = devices.iter().find(|(known, _)| *known == alias);
+    found.map(|(_, chardev)| *chardev).ok_or_else(|| {
+        let known: Vec<&str> = devices.iter().map(|(known, _)| *known).collect();
+        let failure = Failure::refused(format!("domain '{name}' has no console '{alias}'"));
+        match known.as_slice() {
+            [] => failure.help("it has none"),
+            known => failure.help(format!("it has {}", known.join(", "))),
+        }
+    })
 }
 
 /// `ttyconsole`: print the terminal of a guest's first console.
@@ -79,9 +138,12 @@ fn terminal(name: &Name, consoles: Vec<Option<PathBuf>>) -> Result<PathBuf, Fail
 fn log(domain: &Domain) -> Option<PathBuf> {
     let consoles = domain.devices.consoles.iter().map(|console| &console.chardev);
     let serials = domain.devices.serials.iter().map(|serial| &serial.chardev);
-    consoles
-        .chain(serials)
-        .find_map(|chardev| chardev.log.as_ref()?.file.as_ref().map(PathBuf::from))
+    consoles.chain(serials).find_map(log_of)
+}
+
+/// The log that the document names of a device.
+fn log_of(chardev: &Chardev) -> Option<PathBuf> {
+    chardev.log.as_ref()?.file.as_ref().map(PathBuf::from)
 }
 
 /// Shows the end of what the guest has said, from a line's beginning on.
@@ -105,9 +167,13 @@ fn show_end(log: &mut File, output: &mut Output) -> Result<(), Failure> {
 fn follow(
     name: &Name,
     run: &RunDirectory,
-    path: &Path,
+    path: Option<&Path>,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
+    let Some(path) = path else {
+        return Err(Failure::refused("nothing of what this device says is kept")
+            .help("add <log file='…'/> to it and start the guest again"));
+    };
     let mut log = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Err(Failure::refused(format!("domain '{name}' has no console to read from"))
@@ -129,10 +195,11 @@ fn follow(
     }
 }
 
-/// Connects to the first console that has a terminal; `connected` is called when it is open. One at a
-/// time, unless it is forced.
+/// Connects to a device, or to the first console that has a terminal; `connected` is called when it is
+/// open. One at a time, unless it is forced.
 pub(super) fn attach(
     run: &RunDirectory,
+    device: Option<Device>,
     escape: &Escape,
     force: bool,
     output: &mut Output,
@@ -145,8 +212,11 @@ pub(super) fn attach(
         Ok((client, consoles))
     })
     .map_err(refused)?;
-    let path = terminal(name, consoles)?;
-    let lock = Lock::try_take(&run.console_lock(), Kind::Exclusive).map_err(Failure::refused)?;
+    let Device { terminal: path, lock } = match device {
+        Some(device) => device,
+        None => Device { terminal: terminal(name, consoles)?, lock: run.console_lock() },
+    };
+    let lock = Lock::try_take(&lock, Kind::Exclusive).map_err(Failure::refused)?;
     if lock.is_none() && !force {
         return Err(Failure::state(format!("somebody is connected to the console of '{name}'"))
             .help("--read-only shows its log, and --force connects all the same"));

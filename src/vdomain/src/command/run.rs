@@ -83,7 +83,7 @@ fn in_foreground(run: &RunDirectory, arguments: &Run, output: &mut Output) -> Re
     let consoles = super::ask(run, |mut client| client.consoles()).map_err(refused)?;
     if consoles.iter().any(Option::is_some) {
         let resume = |client: &mut Client| client.call("Resume", json!({})).map(|_| ());
-        match super::console::attach(run, &arguments.keys, false, output, resume) {
+        match super::console::attach(run, None, &arguments.keys, false, output, resume) {
             // The guest does not depend on whether somebody reads.
             Ok(_) | Err(Failure::NobodyReads) => {}
             Err(failure) => return Err(failure),

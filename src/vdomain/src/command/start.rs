@@ -130,7 +130,7 @@ pub(super) fn connect(
 ) -> Result<Exit, Failure> {
     let run = environment.directories.run_of(name)?;
     let resume = !starting.paused;
-    super::console::attach(&run, &starting.keys, false, output, |client: &mut Client| {
+    super::console::attach(&run, None, &starting.keys, false, output, |client: &mut Client| {
         if resume { client.call("Resume", json!({})).map(|_| ()) } else { Ok(()) }
     })
 }
