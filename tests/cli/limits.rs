@@ -7,7 +7,7 @@ use crate::common::{Home, not_tested};
 use crate::document;
 
 /// The control group that a guest's QEMU is in, without that of its threads.
-fn group(qemu: &str) -> PathBuf {
+pub(crate) fn group(qemu: u32) -> PathBuf {
     let groups = fs::read_to_string(format!("/proc/{qemu}/cgroup")).unwrap();
     let path = groups.lines().find_map(|line| line.strip_prefix("0::/")).unwrap();
     Path::new("/sys/fs/cgroup").join(path.trim_end_matches("/emulator"))
@@ -44,7 +44,7 @@ fn a_guest_is_limited_or_refused() {
         return not_tested(started.err.trim_end());
     }
     let qemu = home.vdomain(&["domid", "limited"]).done().out;
-    let group = group(qemu.trim());
+    let group = group(qemu.trim().parse().unwrap());
     let read = |file: &str| fs::read_to_string(group.join(file)).unwrap().trim_end().to_owned();
     let limits = [
         ("cpu.weight", "300"),

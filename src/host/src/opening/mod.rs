@@ -283,14 +283,24 @@ pub fn first_free_port(address: &str, from: u16) -> io::Result<(u16, TcpListener
     Err(io::Error::other(format!("no port is free at {address} from {from} on")))
 }
 
+/// The sockets that opening these will make, but for those on which somebody listens already.
+pub fn sockets(fds: &[Fd]) -> Vec<PathBuf> {
+    let listens = fds.iter().filter(|fd| fd.open == Open::ListenUnix);
+    let paths = listens.map(|fd| PathBuf::from(&fd.source));
+    paths.filter(|path| is_stale(path) || !path.exists()).collect()
+}
+
+/// Whether a path is a socket that nobody listens on any more.
+fn is_stale(path: &Path) -> bool {
+    UnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+}
+
 /// Listens at a path. A socket that nobody listens on any more is replaced.
 fn listen(path: &Path, sockets: &mut Vec<PathBuf>) -> io::Result<OwnedFd> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)?;
     }
-    if let Err(error) = UnixStream::connect(path)
-        && error.kind() == io::ErrorKind::ConnectionRefused
-    {
+    if is_stale(path) {
         fs::remove_file(path)?;
     }
     let listener = UnixListener::bind(path)?;

@@ -331,12 +331,20 @@ impl<'a> Launch<'a> {
             self.resources.taken.push(vfio::take(device)?);
             self.note(false, Vec::new())?;
         }
+        // Written down before it is made, for whoever finds a start that was cut off.
+        self.resources.made.sockets = opening::sockets(&self.request.plan.fds);
+        if !self.resources.made.sockets.is_empty() {
+            self.note(false, Vec::new())?;
+        }
         let plan = &self.request.plan;
         let place =
             Place { monitor: self.resources.run.monitor(), helpers: &self.resources.helpers };
         let opened =
             opening::open_all((&plan.virtual_functions, &plan.fds), &place, &mut self.late)?;
-        self.resources.made.clone_from(&opened.made);
+        if opened.made != self.resources.made {
+            self.resources.made.clone_from(&opened.made);
+            self.note(false, Vec::new())?;
+        }
         Ok(opened)
     }
 
