@@ -1,8 +1,11 @@
 //! `dominfo`: print what there is to know about a domain.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 use store::{Definitions, Name};
 use supervisor::status::Status;
+use sys::runtime::block_on;
 
 use crate::arguments::Reporting;
 use crate::domains;
@@ -57,10 +60,14 @@ pub(super) fn run(
     Ok(Exit::Done)
 }
 
+/// How long a QEMU is waited for that is asked only for its balloon.
+const BALLOON_LIMIT: Duration = Duration::from_secs(1);
+
 /// What the balloon leaves a running guest, in KiB; `None` where nobody can tell.
 fn balloon(name: &Name, environment: &Environment) -> Option<u64> {
     let guest = Guest::connect(name, environment).ok()?;
-    let answer = guest.execute("query-balloon", &Value::Null).ok()?;
+    let asked = guest.qemu.send("query-balloon", &Value::Null);
+    let answer = block_on(asked.answer_within(BALLOON_LIMIT)).ok()?;
     Some(answer["actual"].as_u64()? / 1024)
 }
 

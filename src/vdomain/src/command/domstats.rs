@@ -27,24 +27,31 @@ pub(super) fn run(
         arguments.names.iter().map(find).collect::<Result<_, _>>()?
     };
     let groups = groups(arguments);
-    let of_all = super::each::parallel(&names, |name| of(name, groups, environment));
+    let of_each = |name: &Name| of(name, groups, environment);
     let mut exit = Exit::Done;
+    if !arguments.json {
+        super::each::in_turn(&names, of_each, |name, statistics| match statistics {
+            Ok(statistics) => output.text(&text(name, &statistics)),
+            Err(failure) => {
+                exit = output.failure(&failure);
+                Ok(())
+            }
+        })?;
+        return Ok(exit);
+    }
     let mut json = Vec::new();
-    for (name, statistics) in names.iter().zip(of_all) {
+    for (name, statistics) in names.iter().zip(super::each::parallel(&names, of_each)) {
         match statistics {
-            Ok(statistics) if arguments.json => {
+            Ok(statistics) => {
                 let mut all = Statistics::new();
                 all.insert("name".to_owned(), name.as_str().into());
                 all.extend(statistics);
                 json.push(Value::Object(all));
             }
-            Ok(statistics) => output.text(&text(name, &statistics))?,
             Err(failure) => exit = output.failure(&failure),
         }
     }
-    if arguments.json {
-        output.json(&json!(json))?;
-    }
+    output.json(&json!(json))?;
     Ok(exit)
 }
 

@@ -218,8 +218,10 @@ fn say(
             (event.line(name.as_str()), json)
         }
         Said::Qemu(name, event) if wanted.qemu(&event.name) => {
-            let when =
-                event.timestamp.map_or(now, |t| t.seconds as f64 + t.microseconds as f64 / 1e6);
+            let when = event.timestamp.map_or(now, |at| {
+                // A sum would have digits behind the last.
+                format!("{}.{:06}", at.seconds, at.microseconds).parse().unwrap_or(now)
+            });
             let data = Value::Object(event.data.clone());
             let json = json!({
                 "domain": name.as_str(), "event": event.name, "data": data, "timestamp": when,

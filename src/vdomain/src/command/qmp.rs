@@ -48,9 +48,25 @@ pub(super) fn run(
     output.say(format_args!(
         "Connected to QEMU of domain '{name}': COMMAND NAME=VALUE…, or JSON; ^D leaves"
     ));
+    let mut is_warned = false;
     loop {
         match editor.readline(&format!("{name}> ")) {
-            Ok(line) => answer(&mut guest, &line, output)?,
+            Ok(line) if line.trim() == "exit" => break,
+            // In other programs it only leaves.
+            Ok(line) if line.trim() == "quit" && !is_warned => {
+                is_warned = true;
+                output.say(
+                    "'quit' has QEMU end, and the guest with it: once more does that; ^D leaves",
+                );
+            }
+            Ok(line) => {
+                is_warned = false;
+                answer(&mut guest, &line, output)?;
+                if line.trim() == "quit" {
+                    output.say("The guest is gone");
+                    break;
+                }
+            }
             // ^C throws away what was typed.
             Err(ReadlineError::Interrupted) => {}
             Err(ReadlineError::Eof) => break,
