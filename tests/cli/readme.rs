@@ -83,3 +83,21 @@ fn every_command_that_the_documents_show_exists() {
         assert_eq!(help.code, 0, "{place}: vdomain {command}: {}", help.err);
     }
 }
+
+#[test]
+fn the_readme_names_every_command() {
+    let help = Home::new().vdomain(&["--help"]).done().out;
+    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let commands = commands.map_while(|line| line.strip_prefix("  ")?.split(' ').next());
+    let commands: Vec<&str> = commands.filter(|command| !["", "help"].contains(command)).collect();
+    assert!(commands.contains(&"start"), "{help}");
+
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
+    let readme = fs::read_to_string(readme).unwrap();
+    let (_, table) = readme.split_once("### All commands").unwrap();
+    let (table, _) = table.split_once("###").unwrap();
+    let has =
+        |command: &str| [" ", "`"].iter().any(|end| table.contains(&format!("`{command}{end}")));
+    let missing: Vec<&str> = commands.into_iter().filter(|command| !has(command)).collect();
+    assert!(missing.is_empty(), "missing: {missing:?}");
+}
