@@ -8,12 +8,14 @@ use conf::tune::{BlkioDevice, MemoryLimit};
 use serde::{Deserialize, Serialize};
 use xml::Origin;
 
-use super::{Builder, Thread};
+use super::{Builder, Thread, vfio};
 
 /// The weights of processor time that control groups of version 2 take.
 const WEIGHTS: std::ops::RangeInclusive<u64> = 1..=10_000;
 /// The period of a limit that says none, in microseconds: the kernel's own.
 const PERIOD: u64 = 100_000;
+/// KiB for what devices have mapped beside the guest's memory.
+const DEVICE_MEMORY: u64 = 1 << 20;
 /// The partition that libvirt makes, and writes into every document of a running guest.
 const DEFAULT_PARTITION: &str = "/machine";
 
@@ -224,15 +226,24 @@ fn partition(builder: &mut Builder<'_>, group: &mut ControlGroup) {
     warning.help = Some("limit the unit or scope that the guest runs in".to_owned());
 }
 
-/// How much memory QEMU may lock: all of the guest's where the document wants it locked.
+/// How much memory QEMU may lock: all of the guest's where the document wants it locked, and as much as
+/// devices reach by themselves.
 ///
 /// libvirt: `qemuDomainGetMemLockLimitBytes`.
 pub(super) fn locked_memory(builder: &Builder<'_>) -> Option<LockedMemory> {
     let domain = builder.domain;
-    let backing = domain.memory_backing.as_ref();
-    if !backing.is_some_and(|backing| backing.locked) {
+    let is_locked = domain.memory_backing.as_ref().is_some_and(|backing| backing.locked);
+    let maps = vfio::memory_maps(domain);
+    if !is_locked && maps == 0 {
         return None;
     }
     let limit = domain.memtune.as_ref().and_then(|tune| tune.hard_limit);
-    Some(limit.map_or(LockedMemory::Unlimited, |MemoryLimit(size)| LockedMemory::Bytes(size << 10)))
+    Some(match limit {
+        Some(MemoryLimit(size)) => LockedMemory::Bytes(size << 10),
+        None if is_locked => LockedMemory::Unlimited,
+        None => {
+            let memory = domain.total_memory().0.saturating_mul(maps).saturating_add(DEVICE_MEMORY);
+            LockedMemory::Bytes(memory.saturating_mul(1 << 10))
+        }
+    })
 }

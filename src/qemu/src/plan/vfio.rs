@@ -1,7 +1,11 @@
 //! PCI devices of the host that the guest gets.
 
 use base::{PciAddress, YesNo};
+use conf::Domain;
+use conf::device::disk::source::Source;
 use conf::device::host_address::HostdevDriver;
+use conf::device::hostdev::HostdevKind;
+use conf::device::interface::InterfaceKind;
 use serde_json::json;
 
 use super::device::Device;
@@ -43,4 +47,25 @@ fn iommufd(builder: &mut Builder<'_>, driver: &HostdevDriver) -> Option<&'static
         builder.object(json!({"qom-type": "iommufd", "id": IOMMUFD, "fd": number}));
     }
     Some(IOMMUFD)
+}
+
+/// How often the guest's memory is mapped for devices of the host: once for all that VFIO assigns, or
+/// for each where the guest has an IOMMU; and for each that vDPA or QEMU's NVMe driver uses.
+pub(super) fn memory_maps(domain: &Domain) -> u64 {
+    let devices = &domain.devices;
+    let hostdevs = devices.hostdevs.iter();
+    let assigned = hostdevs
+        .filter(|hostdev| matches!(hostdev.kind, HostdevKind::Pci(_) | HostdevKind::Mdev(_)))
+        .count();
+    let interfaces = |is_it: fn(&InterfaceKind) -> bool| {
+        devices.interfaces.iter().filter(|interface| is_it(&interface.kind)).count()
+    };
+    let assigned = assigned + interfaces(|kind| matches!(kind, InterfaceKind::Hostdev(_)));
+    let by_vfio = if domain.devices.iommu.is_some() { assigned } else { assigned.min(1) };
+    let disks = devices
+        .disks
+        .iter()
+        .filter(|disk| matches!(disk.source, Source::Nvme(_) | Source::VhostVdpa(_)));
+    let by_others = disks.count() + interfaces(|kind| matches!(kind, InterfaceKind::Vdpa(_)));
+    (by_vfio + by_others) as u64
 }

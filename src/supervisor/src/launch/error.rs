@@ -22,10 +22,17 @@ pub enum LaunchError {
     Group(#[from] GroupError),
     /// QEMU may not lock as much memory as the guest is to have locked.
     #[error(
-        "the guest's memory cannot be locked: this user may lock {0} bytes; raise LimitMEMLOCK= of \
-         systemd's unit or 'memlock' in /etc/security/limits.conf, or leave out <locked/>"
+        "the guest's memory cannot be locked, as <locked/> and devices of the host need it: that takes \
+         {}, and this user may lock {most} bytes; raise LimitMEMLOCK= of systemd's unit or 'memlock' \
+         in /etc/security/limits.conf, or leave out <locked/> and such devices",
+        .wanted.map_or("more than can be told".to_owned(), |wanted| format!("{wanted} bytes"))
     )]
-    Locked(u64),
+    Locked {
+        /// How many bytes are wanted. Absent: as many as there are.
+        wanted: Option<u64>,
+        /// How many bytes it may lock.
+        most: u64,
+    },
     /// QEMU could not be started.
     #[error("cannot start QEMU: {}", sys::reason(.0))]
     Spawn(io::Error),

@@ -370,7 +370,7 @@ impl<'a> Launch<'a> {
         if let (Some(wanted), Some(most)) = (locked, sys::process::lockable())
             && wanted.is_none_or(|wanted| wanted > most)
         {
-            return Err(LaunchError::Locked(most));
+            return Err(LaunchError::Locked { wanted, most });
         }
         let qemu = Program {
             argv: plan.argv.iter().map(|argument| self.late.in_text(argument).into()).collect(),

@@ -34,7 +34,11 @@ pub(super) fn graphics(builder: &mut Builder<'_>, pos: usize, graphics: &Graphic
         GraphicsType::EglHeadless(egl) => local::egl_headless(builder, egl, &name),
         GraphicsType::Dbus(dbus) => local::dbus(builder, dbus, &name),
         GraphicsType::Rdp(_) => {
-            builder.refuse("cannot start a guest with <graphics type='rdp'> yet");
+            let message = "<graphics type='rdp'> is served by qemu-rdp, which is not started here";
+            builder.refuse(message).help = Some(
+                "write <graphics type='vnc'/> or 'spice', or type='dbus' and start qemu-rdp on its bus"
+                    .to_owned(),
+            );
         }
         GraphicsType::Desktop(_) => {
             builder.refuse("QEMU has no display of type 'desktop'");
