@@ -77,14 +77,14 @@ macro_rules! kinds {
             /// All devices with their ids, in the order of [`DeviceKind`]; but not a console that
             /// only stands for the first serial port.
             pub fn iter(&self) -> impl Iterator<Item = (DeviceId, Device<'_>)> {
-                std::iter::empty()
-                    $(.chain(self.$list.iter().enumerate().map(|(pos, device)| {
-                        (DeviceId { kind: DeviceKind::$kind, pos }, Device::$kind(device))
-                    })))+
-                    .filter(|(id, device)| match device {
-                        Device::Console(console) => id.pos != 0 || !console.is_serial(),
-                        _ => true,
-                    })
+                let mut all = Vec::new();
+                $(all.extend(self.$list.iter().enumerate().map(|(pos, device)| {
+                    (DeviceId { kind: DeviceKind::$kind, pos }, Device::$kind(device))
+                }));)+
+                all.into_iter().filter(|(id, device)| match device {
+                    Device::Console(console) => id.pos != 0 || !console.is_serial(),
+                    _ => true,
+                })
             }
 
             /// The device with this id.

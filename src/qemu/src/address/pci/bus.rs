@@ -1,5 +1,6 @@
 //! The PCI buses of a guest, and which functions on them are taken.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 
 use base::PciAddress;
@@ -63,7 +64,8 @@ struct Bus {
     offers: Connect,
     first_slot: u32,
     last_slot: u32,
-    slots: [Slot; 32],
+    /// Those in which something is.
+    slots: BTreeMap<u32, Slot>,
 }
 
 /// One slot of a bus.
@@ -73,16 +75,14 @@ struct Slot {
     aggregate: bool,
 }
 
-impl Slot {
-    fn is_free(&self) -> bool {
-        self.takers.iter().all(Option::is_none)
-    }
-}
-
 impl Bus {
     fn new(model: PciModel) -> Self {
         let (offers, first_slot, last_slot) = Connect::offered_by(model);
-        Self { model, offers, first_slot, last_slot, slots: [Slot::default(); 32] }
+        Self { model, offers, first_slot, last_slot, slots: BTreeMap::new() }
+    }
+
+    fn is_free(&self, slot: u32) -> bool {
+        !self.slots.contains_key(&slot)
     }
 }
 
@@ -135,16 +135,12 @@ impl Buses {
 
     /// Whether nothing is in a slot.
     pub(super) fn slot_is_free(&self, bus: u32, slot: u32) -> bool {
-        self.buses
-            .get(bus as usize)
-            .is_some_and(|bus| bus.slots.get(slot as usize).is_some_and(Slot::is_free))
+        self.buses.get(bus as usize).is_some_and(|bus| bus.is_free(slot))
     }
 
     /// Whether something is in every slot of every bus.
     pub(super) fn are_full(&self) -> bool {
-        self.buses.iter().all(|bus| {
-            (bus.first_slot..=bus.last_slot).all(|slot| !bus.slots[slot as usize].is_free())
-        })
+        self.buses.iter().all(|bus| (bus.first_slot..=bus.last_slot).all(|slot| !bus.is_free(slot)))
     }
 
     /// Takes a function that the document, or the chipset, asks for. Where buses had to be added,
@@ -205,15 +201,13 @@ impl Buses {
             numbered.filter(|(number, bus)| fits(bus, *number, needs, From::Search))
         {
             for slot in bus.first_slot..=bus.last_slot {
-                let place = &bus.slots[slot as usize];
-                let free = |function: &u32| place.takers[*function as usize].is_none();
-                let found = if place.is_free() {
-                    Some(function.unwrap_or(0))
-                } else if place.aggregate && needs.contains(Connect::AGGREGATE_SLOT) {
-                    function
-                        .map_or_else(|| (0..8).find(free), |function| Some(function).filter(free))
-                } else {
-                    None
+                let found = match bus.slots.get(&slot) {
+                    None => Some(function.unwrap_or(0)),
+                    Some(place) if place.aggregate && needs.contains(Connect::AGGREGATE_SLOT) => {
+                        let mut wanted = function.map_or(0..8, |function| function..function + 1);
+                        wanted.find(|function| place.takers[*function as usize].is_none())
+                    }
+                    Some(_) => None,
                 };
                 if let Some(function) = found {
                     return Some(PciAddress::new(number, slot, function));
@@ -289,7 +283,9 @@ impl Buses {
         from: From,
     ) -> Result<(), Problem> {
         self.check(address, needs, taker, from)?;
-        let slot = &mut self.buses[address.bus as usize].slots[address.slot as usize];
+        let slots = &mut self.buses[address.bus as usize].slots;
+        let aggregate = needs.contains(Connect::AGGREGATE_SLOT);
+        let slot = slots.entry(address.slot).or_insert(Slot { aggregate, ..Slot::default() });
         let function = address.function as usize;
         if let Some(owner) = slot.takers[function] {
             // What is built in is not at fault.
@@ -302,9 +298,6 @@ impl Buses {
             return Err(late
                 .refused(message)
                 .help("leave the <address> out to have a free one chosen"));
-        }
-        if slot.is_free() {
-            slot.aggregate = needs.contains(Connect::AGGREGATE_SLOT);
         }
         slot.takers[function] = Some(taker);
         Ok(())
