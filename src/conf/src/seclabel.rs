@@ -19,13 +19,13 @@ words! {
 ///
 /// libvirt: `virSecurityLabelDefParseXML`, `virSecurityLabelDefFormat`.
 #[derive(Clone, Debug, PartialEq, Eq, Xml)]
-#[xml(finish = Seclabel::finish, ignores = "label imagelabel")]
+#[xml(finish = Seclabel::finish, drop_if = Seclabel::is_void, ignores = "label imagelabel")]
 pub struct Seclabel {
     /// Where it was written.
     pub origin: Origin,
-    /// Who chooses the label.
+    /// Who chooses the label. Absent: the label has no effect, and is not kept.
     #[xml(attribute, name = "type")]
-    pub kind: SeclabelKind,
+    pub kind: Option<SeclabelKind>,
     /// The security driver. Absent: that of the host, if there is no other `<seclabel>`.
     #[xml(attribute)]
     pub model: Option<NonEmpty>,
@@ -44,7 +44,7 @@ impl Default for Seclabel {
     fn default() -> Self {
         Self {
             origin: Origin::None,
-            kind: SeclabelKind::Dynamic,
+            kind: None,
             model: None,
             relabel: None,
             label: None,
@@ -55,15 +55,19 @@ impl Default for Seclabel {
 
 impl Seclabel {
     fn has_label(&self) -> bool {
-        self.kind != SeclabelKind::None
+        !matches!(self.kind, None | Some(SeclabelKind::None))
     }
 
     fn is_static(&self) -> bool {
-        self.kind == SeclabelKind::Static && !self.is_of_model_none()
+        self.kind == Some(SeclabelKind::Static) && !self.is_of_model_none()
+    }
+
+    fn is_void(&self) -> bool {
+        self.kind.is_none() && self.model.is_some()
     }
 
     fn is_dynamic(&self) -> bool {
-        self.kind == SeclabelKind::Dynamic
+        self.kind == Some(SeclabelKind::Dynamic)
     }
 
     fn is_of_model_none(&self) -> bool {
@@ -74,7 +78,7 @@ impl Seclabel {
     pub fn clear(&mut self) {
         *self = Self {
             origin: self.origin,
-            kind: SeclabelKind::None,
+            kind: Some(SeclabelKind::None),
             model: self.model.take(),
             ..Self::default()
         };
@@ -84,10 +88,10 @@ impl Seclabel {
         let relabel = el.attribute("relabel");
         let part = Part::Attribute("relabel".to_owned());
         match self.kind {
-            SeclabelKind::None if relabel == Some("yes") => {
+            Some(SeclabelKind::None) if relabel == Some("yes") => {
                 reader.error(el.origin(), part, "nothing can be relabelled with type='none'");
             }
-            SeclabelKind::Dynamic if self.relabel == Some(YesNo::No) => {
+            Some(SeclabelKind::Dynamic) if self.relabel == Some(YesNo::No) => {
                 reader.push(
                     Problem::error(el.origin(), part, "a dynamic label needs relabel='yes'")
                         .help("leave 'relabel' out, or write type='none'"),
@@ -97,6 +101,12 @@ impl Seclabel {
         }
         if self.is_of_model_none() {
             self.clear();
+        }
+        if self.is_void() {
+            reader.push(
+                Problem::warning(el.origin(), Part::Name, "<seclabel> has no effect")
+                    .help("say with 'type' who chooses the label"),
+            );
         }
         let default = if self.is_dynamic() { YesNo::Yes } else { YesNo::No };
         if self.has_label() {

@@ -336,6 +336,7 @@ impl Cache {
 
 /// `<maxphysaddr>`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Xml)]
+#[xml(finish = MaxPhysAddr::finish)]
 pub struct MaxPhysAddr {
     /// Where it was written.
     pub origin: Origin,
@@ -348,6 +349,19 @@ pub struct MaxPhysAddr {
     /// The most bits that are taken from the host.
     #[xml(attribute)]
     pub limit: Option<NonZeroU32>,
+}
+
+impl MaxPhysAddr {
+    fn finish(&mut self, el: El<'_>, reader: &mut Reader) {
+        if self.limit.is_some() && self.mode != AddressBitsMode::Passthrough {
+            let part = Part::Attribute("limit".to_owned());
+            let message = "'limit' is of the host's bits, which this guest does not get";
+            reader.push(
+                Problem::error(el.origin(), part, message)
+                    .help("write 'bits', or mode='passthrough'"),
+            );
+        }
+    }
 }
 
 /// `<feature>` of the processor.

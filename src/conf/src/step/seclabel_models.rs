@@ -3,8 +3,10 @@
 use xml::{Part, Problem};
 
 use crate::domain::Domain;
+use crate::seclabel::{Seclabel, SeclabelKind};
 
-/// No two labels are for one security driver, and only a single one may leave it open.
+/// No two labels are for one security driver, and only a single one with nothing in it may leave it
+/// open.
 ///
 /// libvirt: `virSecurityLabelDefsParseXML`.
 pub fn check(domain: &Domain) -> Vec<Problem> {
@@ -12,9 +14,9 @@ pub fn check(domain: &Domain) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (at, label) in labels.iter().enumerate() {
         match &label.model {
-            None if labels.len() > 1 => problems.push(
+            None if labels.len() > 1 || !may_be_open(label) => problems.push(
                 Problem::error(label.origin, Part::Name, "<seclabel> needs attribute 'model'")
-                    .help("there are several, and each is for one security driver"),
+                    .help("a label is for one security driver"),
             ),
             Some(model) if labels[..at].iter().any(|other| other.model == label.model) => {
                 let message = format!("two <seclabel> are for model '{}'", model.0);
@@ -25,4 +27,13 @@ pub fn check(domain: &Domain) -> Vec<Problem> {
         }
     }
     problems
+}
+
+/// Whether it says so little that it can be for any security driver.
+fn may_be_open(label: &Seclabel) -> bool {
+    match label.kind {
+        Some(SeclabelKind::None) => true,
+        Some(SeclabelKind::Dynamic) => label.base_label.is_none(),
+        Some(SeclabelKind::Static) | None => false,
+    }
 }

@@ -1,15 +1,18 @@
 //! What `<cputune>` says of threads that are not there.
 
+use std::collections::BTreeSet;
+
 use base::CpuSet;
 use xml::{Origin, Part, Problem};
 
 use crate::domain::Domain;
 
 /// Pins of processors that are not there have no effect, as in libvirt; those of I/O threads that
-/// are not there are refused. Those that remain stand in the order of the threads.
+/// are not there are refused. Those that remain stand in the order of the threads. Groups of
+/// processors that share caches or bandwidth do not overlap.
 ///
 /// libvirt: `virDomainVcpuPinDefParseXML`, `virDomainIOThreadPinDefParseXML`,
-/// `virDomainThreadSchedParseHelper`.
+/// `virDomainThreadSchedParseHelper`, `virDomainResctrlVcpuMatch`.
 pub fn run(domain: &mut Domain) -> Vec<Problem> {
     let iothreads = domain.iothread_numbers();
     let vcpus = domain.vcpu.as_ref().map_or(1, |vcpu| vcpu.maximum);
@@ -50,6 +53,23 @@ pub fn run(domain: &mut Domain) -> Vec<Problem> {
             let message = format!("there is no processor {vcpu}: there are {vcpus}");
             problems.push(Problem::error(schedule.origin, part, message));
         }
+    }
+    let caches = cputune.cache_tunes.iter().map(|tune| (tune.origin, &tune.vcpus, true));
+    let bandwidths = cputune.memory_tunes.iter().map(|tune| (tune.origin, &tune.vcpus, false));
+    let mut groups: Vec<BTreeSet<u32>> = Vec::new();
+    for (origin, set, is_of_caches) in caches.chain(bandwidths) {
+        let set: BTreeSet<u32> = set.0.range(..vcpus).copied().collect();
+        let overlaps =
+            |group: &BTreeSet<u32>| (is_of_caches || *group != set) && !group.is_disjoint(&set);
+        if groups.iter().any(overlaps) {
+            let part = Part::Attribute("vcpus".to_owned());
+            let message = "some of these processors share caches or bandwidth with others already";
+            problems.push(
+                Problem::error(origin, part, message)
+                    .help("write each group of processors once, and none that overlaps another"),
+            );
+        }
+        groups.push(set);
     }
     problems
 }

@@ -103,6 +103,7 @@ pub fn facts(given: &Given) -> Host {
             nbd_tls: certificates("/etc/pki/libvirt-nbd"),
             ..Settings::default()
         },
+        security_models: security_models(),
         sev: sys::processor::memory_encryption().map(|(c_bit_position, reduced_phys_bits)| {
             SevFacts { c_bit_position, reduced_phys_bits }
         }),
@@ -215,6 +216,17 @@ fn numa_nodes() -> Vec<u32> {
         .collect();
     nodes.sort_unstable();
     nodes
+}
+
+/// The security driver of libvirt where the kernel has none that it knows; of the others it is left
+/// open, since what they allow is for their own policies to say.
+///
+/// libvirt: `virSecuritySELinuxDriverProbe`, `virSecurityAppArmorDriverProbe`.
+fn security_models() -> Vec<String> {
+    let has_selinux = Path::new("/sys/fs/selinux/enforce").exists();
+    let apparmor = fs::read_to_string("/sys/module/apparmor/parameters/enabled");
+    let has_apparmor = apparmor.is_ok_and(|enabled| enabled.trim() == "Y");
+    if has_selinux || has_apparmor { Vec::new() } else { vec!["none".to_owned()] }
 }
 
 /// What the firmware says of this machine, as far as we may read it.

@@ -6,6 +6,7 @@ mod names;
 
 use std::collections::BTreeMap;
 
+use qmp::replies::Exchange;
 use qmp::{Recording, Schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -130,6 +131,14 @@ pub const EXAMINED_TYPES: &[&str] = &[
     "vmware-svga",
 ];
 
+/// Commands that fail where the host has not what types of objects need: those are not there then.
+///
+/// libvirt: `virQEMUCapsProbeQMPSEVCapabilities`, `virQEMUCapsProbeQMPSGXCapabilities`.
+const HOST_FEATURES: &[(&str, &[&str])] = &[
+    ("query-sev-capabilities", &["sev-guest", "sev-snp-guest"]),
+    ("query-sgx-capabilities", &["sgx-epc"]),
+];
+
 /// The commands to ask a QEMU that was started with `-machine none`, in order.
 pub fn queries() -> Vec<(&'static str, Value)> {
     let mut queries = vec![
@@ -142,6 +151,7 @@ pub fn queries() -> Vec<(&'static str, Value)> {
         ("query-command-line-options", json!({})),
         ("query-qmp-schema", json!({})),
     ];
+    queries.extend(HOST_FEATURES.iter().map(|(command, _)| (*command, json!({}))));
     queries.extend(
         EXAMINED_TYPES.iter().map(|name| ("device-list-properties", json!({ "typename": name }))),
     );
@@ -180,6 +190,14 @@ impl Capabilities {
                 capabilities.take_in(&exchange.command, &exchange.arguments, result).ok_or_else(
                     || format!("the reply to {} is not as expected", exchange.command),
                 )?;
+            }
+        }
+        for (command, types) in HOST_FEATURES {
+            let is_missing =
+                |exchange: &Exchange| exchange.command == *command && exchange.outcome.is_err();
+            if first.exchanges.iter().any(is_missing) {
+                let there = capabilities.types.iter().filter(|name| !types.contains(name));
+                capabilities.types = there.collect();
             }
         }
         capabilities.processors(recording);

@@ -20,7 +20,8 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new("scsi-bus-is-the-first", "a SCSI controller has one bus", scsi_bus),
     Rule::new("hostdev-config-is-filtered", "VFIO lets the kernel say what passes", filtering),
     Rule::new("hostdev-can-boot", "firmware knows only some devices of the host", boot),
-    Rule::new("mdev-picture-is-shown", "a picture needs a display to be shown on", display),
+    Rule::new("mdev-is-there", "QEMU has a device for each model", mdev),
+    Rule::new("picture-is-shown", "a picture needs a display to be shown on", display),
     Rule::new("sgio-is-filtered", "no kernel since 5.x has the knob", sgio),
     Rule::new("hostdev-team-can-go", "a device of the host is the one that can go", teaming),
 ];
@@ -104,6 +105,7 @@ fn display(check: &mut Check<'_>) {
                 }
                 mdev.display
             }
+            HostdevKind::Pci(pci) => pci.display,
             _ => return,
         };
         if shows == Some(OnOff::On) && !has_display {
@@ -111,6 +113,20 @@ fn display(check: &mut Check<'_>) {
             check.refuse(hostdev.origin, attribute("display"), message, "add <graphics>");
         }
     });
+}
+
+fn mdev(check: &mut Check<'_>) {
+    for hostdev in &check.domain.devices.hostdevs {
+        match &hostdev.kind {
+            HostdevKind::Mdev(Mdev { model: MdevModel::VfioAp, .. }) => {
+                check.need_type("vfio-ap", hostdev.origin, "VFIO for crypto adapters of s390");
+            }
+            HostdevKind::Mdev(Mdev { model: MdevModel::VfioCcw, .. }) => {
+                check.need_type("vfio-ccw", hostdev.origin, "VFIO for channels of s390");
+            }
+            _ => {}
+        }
+    }
 }
 
 fn sgio(check: &mut Check<'_>) {

@@ -21,7 +21,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new("modules-have-room", "QEMU keeps addresses and slots free for them", room),
     Rule::new("module-belongs-to-a-node", "guest memory belongs to a NUMA node", node),
     Rule::new("module-has-a-file", "persistent memory is kept in a file", file),
-    Rule::new("enclave-memory-has-no-slot", "its place is the processor's", enclave),
+    Rule::new("enclave-memory-is-the-processors", "it is there or not, and has no slot", enclave),
     Rule::new("module-block-fits", "memory comes and goes in whole blocks", block),
     Rule::new("module-slots-are-known", "only newer QEMUs map memory piece by piece", slots),
     Rule::new("modules-do-not-overlap", "an address leads to one place", overlap),
@@ -115,7 +115,11 @@ fn file(check: &mut Check<'_>) {
 
 fn enclave(check: &mut Check<'_>) {
     each(check, |check, module| {
-        if matches!(module.model, MemoryModel::SgxEpc(_)) && module.info.address.is_some() {
+        if !matches!(module.model, MemoryModel::SgxEpc(_)) {
+            return;
+        }
+        check.need_type("sgx-epc", module.origin, "memory for enclaves on this host");
+        if module.info.address.is_some() {
             let message = "memory for enclaves has no <address>";
             check.refuse(module.origin, within("address"), message, "leave it out");
         }

@@ -43,6 +43,10 @@ pub struct UsbSource {
 
 impl UsbSource {
     fn finish(&mut self, el: El<'_>, reader: &mut Reader) {
+        if self.vendor == Some(Hex(0)) {
+            let part = Part::Within("vendor@id".to_owned());
+            reader.error(el.origin(), part, "no vendor of USB devices has the number 0");
+        }
         let address = &self.address;
         let has_place = address.bus.is_some() || address.device.is_some();
         let message = match (self.vendor, self.product) {
