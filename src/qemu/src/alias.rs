@@ -10,7 +10,9 @@ use conf::device::memory_device::MemoryModel;
 use conf::device::{Device, DeviceId, DeviceKind, Disk};
 use conf::device_info::Alias;
 
+use crate::address;
 use crate::change::vcpus;
+use crate::complete::Mode;
 use crate::machine::Family;
 
 /// The ids of all devices of a domain.
@@ -185,10 +187,13 @@ fn by_position(DeviceId { kind, pos }: DeviceId, free: &BTreeMap<String, usize>)
     }
 }
 
-/// The domain as that of a running guest: each device has the name by which QEMU knows it.
+/// The domain as that of a running guest: each device has the name by which QEMU knows it, and devices of
+/// USB the ports that they were plugged into at the start.
 pub fn of_running(domain: &Domain) -> Domain {
-    let aliases = Aliases::assign(domain);
     let mut domain = domain.clone();
+    // A guest whose devices have no ports does not run.
+    let _ = address::usb::assign(&mut domain, Mode::Define);
+    let aliases = Aliases::assign(&domain);
     for (id, alias) in aliases.devices {
         if let Some(info) = domain.devices.info_mut(id) {
             info.alias = Some(Alias::of_running(alias));

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use conf::Domain;
-use conf::device::controller::{Controller, ControllerKind, Scsi, ScsiModel};
+use conf::device::controller::{Controller, ControllerKind, PciModel, Scsi, ScsiModel};
 use conf::device::disk::Bus;
 use conf::device::{Device, DeviceId, DeviceKind, Devices};
 use xml::{Origin, Part, Problem};
@@ -146,6 +146,13 @@ fn scsi_controller(domain: &mut Domain) {
     }
 }
 
+/// Whether a controller can be added to a running guest, and taken from it when nothing is plugged into it.
+///
+/// libvirt: `qemuDomainAttachControllerDevice`, `qemuDomainDetachPrepController`.
+pub(super) fn may_come_and_go(controller: &Controller) -> bool {
+    matches!(controller.kind, ControllerKind::Scsi(_) | ControllerKind::VirtioSerial(_))
+}
+
 /// The kind of the one device, and where it stands.
 fn only(device: &Devices) -> Result<(DeviceKind, Origin), Vec<Problem>> {
     let consoles = device.consoles.first().map(|console| (DeviceKind::Console, console.origin));
@@ -160,6 +167,12 @@ fn refuse_kind(kind: DeviceKind, device: &Devices, origin: Origin) -> Result<(),
         let message = format!("a {kind} cannot be added to a running guest");
         let problem = Problem::error(origin, Part::Name, message);
         return Err(vec![problem.help("add it to the stored document (--config)")]);
+    }
+    if let Some(controller) = device.controllers.first().filter(|it| !may_come_and_go(it)) {
+        let kind = controller.kind.word();
+        let message = format!("a controller of type '{kind}' cannot be added to a running guest");
+        let problem = Problem::error(origin, Part::Name, message);
+        return Err(vec![problem.help("only SCSI and virtio-serial controllers can")]);
     }
     if device.filesystems.first().is_some_and(|share| !share.is_virtiofs()) {
         let message = "QEMU cannot add a 9p share to a running guest";
@@ -186,11 +199,19 @@ fn refuse_more(
     new: &BTreeSet<DeviceId>,
     origin: Origin,
 ) -> Result<(), Vec<Problem>> {
+    let is_bridge = |id: &DeviceId| match domain.devices.get(*id) {
+        Some(Device::Controller(controller)) => controller.pci().is_some_and(|pci| {
+            matches!(pci.model, Some(PciModel::PcieToPciBridge | PciModel::PciBridge))
+        }),
+        _ => false,
+    };
+    let needs_bridge = new.iter().any(is_bridge);
     for id in new.iter().filter(|id| !is_same_place(domain, **id, origin)) {
         let problem = match domain.devices.get(*id) {
+            Some(Device::Controller(controller)) if may_come_and_go(controller) => continue,
             Some(Device::Controller(controller)) => match &controller.kind {
-                ControllerKind::Scsi(_) | ControllerKind::VirtioSerial(_) => continue,
-                ControllerKind::Pci(_) => no_port(origin),
+                ControllerKind::Pci(_) => no_port(origin, needs_bridge),
+                ControllerKind::Nvme(_) => no_namespace(origin),
                 other => {
                     let what = other.word();
                     let message = format!(
@@ -213,10 +234,27 @@ fn refuse_more(
     Ok(())
 }
 
-fn no_port(origin: Origin) -> Problem {
+/// `needs_bridge`: a start would have made a bridge for it.
+fn no_port(origin: Origin, needs_bridge: bool) -> Problem {
     let message = "no slot is free that the device could be plugged into while the guest runs";
+    Problem::error(origin, Part::Name, message).help(match needs_bridge {
+        true => {
+            "it is a device of conventional PCI: <controller type='pci' \
+             model='pcie-to-pci-bridge'/> in the stored document has slots for such at the next start"
+        }
+        false => {
+            "`vdomain define --spare-ports N` adds ports to the stored document for the next start; a \
+             disk with bus='scsi' or bus='usb' needs none"
+        }
+    })
+}
+
+/// QEMU makes a namespace only together with its controller, and then not as libvirt does it.
+fn no_namespace(origin: Origin) -> Problem {
+    let message = "QEMU adds no namespace to an NVMe controller while the guest runs, and a controller \
+                   that was added could have none";
     Problem::error(origin, Part::Name, message).help(
-        "`vdomain define --spare-ports N` adds ports to the stored document for the next start; a \
-         disk with bus='scsi' or bus='usb' needs none",
+        "write bus='virtio', 'scsi' or 'usb'; or add it to the stored document (--config): the next \
+         start has it",
     )
 }

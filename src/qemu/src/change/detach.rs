@@ -2,11 +2,10 @@
 
 use base::PciAddress;
 use conf::Domain;
-use conf::device::controller::ControllerKind;
 use conf::device::{Device, DeviceId};
 use xml::{Origin, Part, Problem};
 
-use super::attach::CHANGEABLE;
+use super::attach::{CHANGEABLE, may_come_and_go};
 use super::find::worded;
 use super::{Change, Removal, list, vcpus};
 use crate::alias::Aliases;
@@ -46,9 +45,7 @@ pub fn detach(
     }
     let on_it = inventory.devices_on(&alias);
     if let Device::Controller(controller) = device {
-        let may_go =
-            matches!(controller.kind, ControllerKind::Scsi(_) | ControllerKind::VirtioSerial(_));
-        if !may_go {
+        if !may_come_and_go(controller) {
             let message =
                 format!("{what}: only SCSI and virtio-serial controllers can be taken away");
             return refuse(message, next_start);
