@@ -25,6 +25,8 @@ while sleep .1; do while read -r l <&3; do case $l in
 *host-name*) say '{"host-name": "inside"}';;
 *get-interfaces*) say '[{"name": "eth0", "hardware-address": "52:54:00:00:00:01", "ip-addresses": [{"ip-address": "10.9.8.7", "prefix": 24}]}]';;
 *guest-shutdown*) poweroff -f;;
+*fsfreeze-freeze*) say 1; echo frozen >/dev/ttyS0;;
+*fsfreeze-thaw*) say 1; echo thawed >/dev/ttyS0;;
 *guest-ping*) say '{}';;
 *) echo '{"error": {"class": "CommandNotFound", "desc": "not this one"}}' >&3;;
 esac; done; done >/dev/null 2>&1 &
@@ -52,7 +54,7 @@ fn json(home: &Home, arguments: &[&str]) -> Value {
 }
 
 /// `vdomain event`, which is told of everything from here on.
-fn listen(home: &Home, arguments: &[&str]) -> (Child, impl Iterator<Item = String>) {
+pub(crate) fn listen(home: &Home, arguments: &[&str]) -> (Child, impl Iterator<Item = String>) {
     let mut command = home.command(&["event"]);
     let mut child = command.args(arguments).stdout(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -72,6 +74,7 @@ fn a_guest_is_asked_for_everything_that_it_does() {
     statistics(&home, &image.display().to_string());
     screen_and_keys(&home);
     agent(&home);
+    quiesced(&home, &mut console);
     events(&home, &mut console);
     ends(&home, &mut console);
 }
@@ -162,6 +165,19 @@ fn agent(home: &Home) {
     assert_eq!(json(home, &ping), json!({ "return": {} }));
     let refused = home.vdomain(&["domfsinfo", "asked"]).fails(1);
     assert!(refused.contains("agent refused 'guest-get-fsinfo': not this one"), "{refused}");
+}
+
+/// A snapshot is made while the agent has the file systems frozen.
+fn quiesced(home: &Home, console: &mut Console<'_>) {
+    let snapshot = ["snapshot-create-as", "asked", "--disk-only", "--quiesce"];
+    home.vdomain(&[&snapshot[..], &["one"]].concat()).done();
+    console.wait_for("frozen");
+    console.wait_for("thawed");
+    assert!(home.path("disk.one").exists());
+    // There is a file of that name, so that nothing is made; and everything goes on.
+    home.vdomain(&[&snapshot[..], &["one"]].concat()).fails(1);
+    console.wait_for("frozen");
+    console.wait_for("thawed");
 }
 
 /// Suspends and resumes the guest while `work` waits for events, as nothing says when somebody listens;

@@ -20,6 +20,7 @@ mod changes;
 mod console;
 mod disks;
 mod foreground;
+mod kinds;
 mod lifecycle;
 mod live;
 mod networks;

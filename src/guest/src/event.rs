@@ -6,6 +6,8 @@
 //! `src/qemu/qemu_process.c` what each event of QEMU becomes.
 
 use conf::Domain;
+use conf::device::{DeviceKind, Disk};
+use qemu::plan::Inventory;
 use qmp::Event;
 use serde_json::Value;
 
@@ -34,6 +36,9 @@ pub const NAMES: &[&str] = &[
     "memory-failure",
     "memory-device-size-change",
 ];
+
+/// The event of QEMU's that names a node of a disk and not the disk.
+pub const NAMES_NODE: &str = "BLOCK_WRITE_THRESHOLD";
 
 /// Something that happened to a guest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,8 +76,14 @@ pub struct Translator {
 }
 
 impl Translator {
-    /// What an event of QEMU's is in libvirt's words: one thing, several, or nothing.
-    pub fn take(&mut self, event: &Event, domain: &Domain) -> Vec<DomainEvent> {
+    /// What an event of QEMU's is in libvirt's words: one thing, several, or nothing. Of `inventory` only
+    /// events of [`NAMES_NODE`] make use.
+    pub fn take(
+        &mut self,
+        event: &Event,
+        domain: &Domain,
+        inventory: &Inventory,
+    ) -> Vec<DomainEvent> {
         let data = |key: &str| event.data.get(key).unwrap_or(&Value::Null);
         let text = |key: &str| data(key).as_str().unwrap_or_default();
         let number = |key: &str| data(key).as_i64().unwrap_or(0);
@@ -148,9 +159,10 @@ impl Translator {
                 let kind = job(text("type"));
                 one("block-job", format!("{kind} for {} {what}", disk_of(domain, text("device"))))
             }
-            "BLOCK_WRITE_THRESHOLD" => {
+            NAMES_NODE => {
                 let (limit, over) = (number("write-threshold"), number("amount-exceeded"));
-                one("block-threshold", format!("dev: {} {limit} {over}", text("node-name")))
+                let disk = disk_with(text("node-name"), domain, inventory);
+                one("block-threshold", format!("dev: {disk} {limit} {over}"))
             }
             "MEMORY_FAILURE" => one(
                 "memory-failure",
@@ -203,11 +215,28 @@ fn disk_of(domain: &Domain, job: &str) -> String {
     path.unwrap_or_else(|| name.unwrap_or(job).to_owned())
 }
 
+/// The disk and the path of its image that has this node, as virsh prints them.
+///
+/// libvirt: `qemuProcessHandleBlockThreshold`. virsh: `virshEventBlockThresholdPrint`.
+fn disk_with(node: &str, domain: &Domain, inventory: &Inventory) -> String {
+    let aliases = qemu::alias::Aliases::assign(domain);
+    let has_it =
+        |(pos, _): &(usize, &Disk)| inventory.uses_node(aliases.get(DeviceKind::Disk, *pos), node);
+    let found = domain.devices.disks.iter().enumerate().find(has_it);
+    found.map_or_else(
+        || node.to_owned(),
+        |(_, disk)| {
+            let path = disks::source(disk).unwrap_or_else(|| "<null>".to_owned());
+            format!("{}({path})", disk.name())
+        },
+    )
+}
+
 /// Whether a port is the agent's.
 fn is_agent(id: &str, domain: &Domain) -> bool {
     let aliases = qemu::alias::Aliases::assign(domain);
     aliases.find(id).is_some_and(|found| {
-        found.kind == conf::device::DeviceKind::Channel
+        found.kind == DeviceKind::Channel
             && domain.devices.channels[found.pos].virtio_name() == Some(agent::CHANNEL)
     })
 }
@@ -254,7 +283,7 @@ mod tests {
             .flat_map(|(name, data)| {
                 let data = data.as_object().cloned().unwrap_or_default();
                 let event = Event { name: (*name).to_owned(), data, timestamp: None };
-                translator.take(&event, &domain)
+                translator.take(&event, &domain, &Inventory::default())
             })
             .map(|event| event.line("web1"))
             .collect()
@@ -322,7 +351,11 @@ mod tests {
         let domain = conf::parse(&source).map(|(domain, _)| domain).unwrap_or_default();
         let mut translator = Translator::default();
         let data = json!({"guest": true, "reason": "guest-shutdown"}).as_object().cloned().unwrap();
-        translator.take(&Event { name: "SHUTDOWN".to_owned(), data, timestamp: None }, &domain);
+        translator.take(
+            &Event { name: "SHUTDOWN".to_owned(), data, timestamp: None },
+            &domain,
+            &Inventory::default(),
+        );
 
         assert_eq!(translator.end().detail, "Stopped Shutdown");
         assert_eq!(Translator::default().end().detail, "Stopped Failed");

@@ -119,6 +119,11 @@ impl Inventory {
         images
     }
 
+    /// Whether a disk has its data in this node, in its topmost image.
+    pub fn uses_node(&self, device: &str, node: &str) -> bool {
+        self.images(device).first().is_some_and(|it| it.node == node || it.storage == node)
+    }
+
     fn node(&self, name: &str) -> Option<&Command> {
         self.told
             .iter()

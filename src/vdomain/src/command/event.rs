@@ -5,13 +5,17 @@ use std::io::IsTerminal;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
+use conf::Domain;
 use guest::event::{self, DomainEvent, Translator};
+use qemu::plan::Inventory;
 use qmp::{Event, Notice};
 use serde_json::{Value, json};
 use store::{Name, RunDirectory};
+use supervisor::change::Record;
 use sys::runtime::{self, Receiver, Sender, block_on};
 
 use crate::arguments::EventArguments;
+use crate::domains;
 use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -148,7 +152,7 @@ fn watch(mut guest: Guest, said: &Sender<Said>, environment: &Environment) {
     thread::spawn(move || {
         let mut translator = Translator::default();
         loop {
-            if !block_on(pass_on(&mut guest, &mut translator, &said)) {
+            if !block_on(pass_on(&mut guest, &mut translator, &said, &environment)) {
                 return;
             }
             match Guest::connect(&guest.name, &environment) {
@@ -164,14 +168,23 @@ fn watch(mut guest: Guest, said: &Sender<Said>, environment: &Environment) {
 }
 
 /// Passes on what happens to a guest while the connection lasts; `false` if nobody listens any more.
-async fn pass_on(guest: &mut Guest, translator: &mut Translator, said: &Sender<Said>) -> bool {
+async fn pass_on(
+    guest: &mut Guest,
+    translator: &mut Translator,
+    said: &Sender<Said>,
+    environment: &Environment,
+) -> bool {
     let Guest { name, domain, events, .. } = guest;
     while let Some(notice) = events.next().await {
         let mut happened = Vec::new();
         match notice {
             Notice::Missed(count) => happened.push(Said::Missed(name.clone(), count)),
             Notice::Event(event) => {
-                let named = translator.take(&event, domain).into_iter();
+                let inventory = match event.name == event::NAMES_NODE {
+                    true => looked_again(name, domain, environment).unwrap_or_default(),
+                    false => Inventory::default(),
+                };
+                let named = translator.take(&event, domain, &inventory).into_iter();
                 happened.extend(named.map(|event| Said::Domain(name.clone(), event)));
                 happened.push(Said::Qemu(name.clone(), event));
             }
@@ -183,6 +196,13 @@ async fn pass_on(guest: &mut Guest, translator: &mut Translator, said: &Sender<S
         }
     }
     true
+}
+
+/// What a guest's QEMU has now; its document becomes the one of now, too.
+fn looked_again(name: &Name, domain: &mut Domain, environment: &Environment) -> Option<Inventory> {
+    let run = environment.directories.run_of(name).ok()?;
+    *domain = domains::model(name, false, environment).ok()?;
+    Some(Record::read(&run)?.inventory)
 }
 
 enum Next {
