@@ -117,3 +117,19 @@ fn very_many_problems_are_said_in_bounded_time() {
     let said = refused(document("web", &format!("<disk typ='file'/>{many}")));
     assert!(said.contains("more"), "{said}");
 }
+
+#[test]
+fn numbers_beyond_all_bounds_are_refused() {
+    let Some(home) = Home::with_qemu() else { return };
+    home.define(&document("web", ""));
+    home.write("guest.xml", document("web", ""));
+    for arguments in [
+        &["define", "--spare-ports", "4000000000", "guest.xml"][..],
+        &["setvcpus", "web", "4000000000", "--maximum", "--config"],
+        &["setvcpu", "web", "0-4000000000", "--enable", "--config"],
+        &["setmem", "web", "99999999999T", "--config"],
+    ] {
+        let said = home.vdomain(arguments).fails(2);
+        assert!(said.contains("invalid value"), "{said}");
+    }
+}

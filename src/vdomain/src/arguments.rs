@@ -240,9 +240,9 @@ pub(crate) struct Define {
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
     /// Keep at least this many root ports of a PCI Express machine free, for devices that are added
-    /// while the guest runs.
+    /// while the guest runs. It has at most 255 buses.
     #[arg(long, value_name = "NUMBER")]
-    pub(crate) spare_ports: Option<usize>,
+    pub(crate) spare_ports: Option<u8>,
     #[command(flatten)]
     pub(crate) reading: Reading,
 }

@@ -11,7 +11,7 @@ pub(crate) struct Setvcpus {
     #[command(flatten)]
     pub(crate) domain: One,
     /// How many.
-    #[arg(value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=CpuSet::LIMIT.into()))]
     pub(crate) count: u32,
     /// Set the most that there can be, for the next start.
     #[arg(long, requires = "config", conflicts_with_all = ["live", "guest"])]

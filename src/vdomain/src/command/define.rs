@@ -45,13 +45,13 @@ pub(super) fn run(
 /// The same with so many root ports that nothing is plugged into.
 fn with_ports(
     completed: Completed,
-    wanted: usize,
+    wanted: u8,
     world: &World,
     reading: &Reading,
 ) -> Result<Completed, Failure> {
     let Completed { source, domain, .. } = completed;
     let mut domain = domain.into_domain();
-    qemu::address::spare_ports::add(&mut domain, wanted);
+    qemu::address::spare_ports::add(&mut domain, wanted.into());
     Document { source, domain, problems: Vec::new() }.complete(world, Mode::Define, reading)
 }
 
