@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use base::{BadValue, Datatype, OnOff, Positive, Value, YesNo};
-use xml::{Origin, Part, Reader, Xml};
+use xml::{El, Origin, Part, Reader, Xml};
 
 use crate::address::Address;
 
@@ -102,6 +102,7 @@ impl Value for Alias {
 
 /// `<rom>` of a PCI device.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Xml)]
+#[xml(finish = Rom::finish)]
 pub struct Rom {
     /// Whether there is one at all.
     #[xml(attribute)]
@@ -112,4 +113,13 @@ pub struct Rom {
     /// The file it comes from; the empty one is kept.
     #[xml(attribute)]
     pub file: Option<String>,
+}
+
+impl Rom {
+    fn finish(&mut self, el: El<'_>, reader: &mut Reader) {
+        if self.enabled == Some(YesNo::No) && (self.bar.is_some() || self.file.is_some()) {
+            let message = "what is said of the ROM contradicts enabled='no'";
+            reader.error(el.origin(), Part::Attribute("enabled".to_owned()), message);
+        }
+    }
 }

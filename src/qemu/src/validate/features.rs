@@ -3,6 +3,7 @@
 //! libvirt: `qemuValidateDomainDefFeatures`, `virDomainDefFeaturesValidate`.
 
 use base::OnOff;
+use conf::DomainType;
 use conf::cpu::CpuMode;
 use conf::features::{Enlightenments, Features, Hyperv};
 
@@ -21,8 +22,19 @@ pub(super) const RULES: &[Rule] = &[
         "the guest takes the host's word for what its processors are",
         dedicated,
     ),
+    Rule::new("interpreter-interprets", "KVM's guests are not translated", interpreter),
     Rule::new("no-async-teardown", "QEMU has it only for s390", async_teardown),
 ];
+
+fn interpreter(check: &mut Check<'_>) {
+    let features = check.domain.features.as_ref();
+    if let Some(features) = features.filter(|features| features.tcg.is_some())
+        && check.domain.kind != DomainType::Qemu
+    {
+        let message = "<tcg> is of guests that QEMU interprets";
+        check.refuse(features.origin, within("tcg"), message, "leave it out, or write type='qemu'");
+    }
+}
 
 fn of_x86(check: &mut Check<'_>) {
     let Some(features) = &check.domain.features else { return };

@@ -7,6 +7,7 @@ use std::num::NonZeroU32;
 
 use base::YesNo;
 use conf::address::Address;
+use conf::architecture::Architecture;
 use conf::device::MemoryDevice;
 use conf::device::memory_device::{MemoryAddress, MemoryModel};
 use conf::memory_backing::MemoryAccess;
@@ -20,6 +21,8 @@ const SMALLEST_BLOCK: u64 = 2048;
 pub(super) const RULES: &[Rule] = &[
     Rule::new("modules-have-room", "QEMU keeps addresses and slots free for them", room),
     Rule::new("module-belongs-to-a-node", "guest memory belongs to a NUMA node", node),
+    Rule::new("module-address-fits", "virtio modules sit on PCI", address),
+    Rule::new("module-uuid-is-of-powerpc", "no other guest is told of it", uuid),
     Rule::new("module-has-a-file", "persistent memory is kept in a file", file),
     Rule::new("enclave-memory-is-the-processors", "it is there or not, and has no slot", enclave),
     Rule::new("module-block-fits", "memory comes and goes in whole blocks", block),
@@ -109,6 +112,34 @@ fn file(check: &mut Check<'_>) {
         if is_pmem && module.access != Some(MemoryAccess::Shared) {
             let message = "virtio-pmem is shared with its file";
             check.refuse(module.origin, attribute("access"), message, "write access='shared'");
+        }
+    });
+}
+
+/// libvirt: `qemuDomainDefValidateMemoryHotplugDevice`.
+fn address(check: &mut Check<'_>) {
+    each(check, |check, module| {
+        let is_virtio =
+            matches!(module.model, MemoryModel::VirtioPmem(_) | MemoryModel::VirtioMem(_));
+        if is_virtio && !matches!(module.info.address, None | Some(Address::Pci(_))) {
+            let message = "a virtio memory module has no such <address>";
+            let help = "write <address type='pci' …/>, or leave it out";
+            check.refuse(module.origin, within("address@type"), message, help);
+        }
+    });
+}
+
+fn uuid(check: &mut Check<'_>) {
+    let architecture = check.domain.os.kind.architecture;
+    if !matches!(architecture, Some(Architecture::X86_64 | Architecture::I686)) {
+        return;
+    }
+    each(check, |check, module| {
+        if let MemoryModel::Nvdimm(nvdimm) = &module.model
+            && nvdimm.uuid.is_some()
+        {
+            let message = "only an NVDIMM of PowerPC has a UUID";
+            check.refuse(module.origin, within("uuid"), message, "leave it out");
         }
     });
 }

@@ -11,6 +11,7 @@ mod clock;
 mod controller;
 mod cpu;
 mod cputune;
+mod crypto;
 mod device_info;
 mod disk;
 mod disk_list;
@@ -171,6 +172,7 @@ pub const STAGES: &[Stage] = &[
             tpm::RULES,
             watchdog::LIST_RULES,
             launch_security::RULES,
+            crypto::RULES,
         ],
     },
     Stage {

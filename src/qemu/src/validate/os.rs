@@ -5,7 +5,7 @@
 use base::{OnOff, YesNo};
 use conf::architecture::Architecture;
 use conf::lifecycle::LifecycleAction;
-use conf::os::{FirmwareKind, LoaderKind};
+use conf::os::{AcpiTableKind, FirmwareKind, LoaderKind};
 use xml::Part;
 
 use super::{Check, Rule, attribute, within};
@@ -16,11 +16,21 @@ pub(super) const QEMU_RULES: &[Rule] = &[
     Rule::new("serial-bios-needs-a-port", "a BIOS talks on the first serial port", serial_bios),
     Rule::new("lifecycle-is-possible", "QEMU cannot do everything at a guest's end", lifecycle),
     Rule::new("no-bootloader", "only Xen has boot loaders of the host", bootloader),
+    Rule::new("acpi-table-is-one", "QEMU takes tables one by one", acpi_tables),
     Rule::new("secure-boot-is-possible", "variables are protected by SMM of q35", secure_boot),
 ];
 
 pub(super) const RULES: &[Rule] =
     &[Rule::new("boot-menu-timeout", "the firmware's timer has 16 bits", boot_menu_timeout)];
+
+fn acpi_tables(check: &mut Check<'_>) {
+    for table in &check.domain.os.acpi_tables {
+        if table.kind == AcpiTableKind::Rawset {
+            let message = "only Xen takes several ACPI tables from one file";
+            check.refuse(table.origin, attribute("type"), message, "write type='raw' for each");
+        }
+    }
+}
 
 fn uefi_needs_acpi(check: &mut Check<'_>) {
     let os = &check.domain.os;
