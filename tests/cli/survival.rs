@@ -2,9 +2,10 @@
 //! what somebody said, and nothing else. The guests have no disk and do nothing.
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -329,6 +330,81 @@ fn a_supervisor_goes_on_as_another_version_and_keeps_its_child() {
         (&last["reason"], &last["last"]["exit"]),
         (&"crashed".into(), &"signal: 9 (SIGKILL)".into())
     );
+}
+
+/// Runs the program, and gives it lines and takes them from it.
+struct Conversation(Child, BufReader<ChildStdout>);
+
+impl Conversation {
+    fn begin(home: &Home, arguments: &[&str]) -> Self {
+        let mut command = home.command(arguments);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        Self(child, out)
+    }
+
+    fn says(&mut self, line: &str) {
+        self.0.stdin.as_mut().unwrap().write_all(format!("{line}\n").as_bytes()).unwrap();
+    }
+
+    /// Waits for a line that contains this.
+    fn hears(&mut self, wanted: &str) {
+        let mut line = String::new();
+        while !line.contains(wanted) {
+            line.clear();
+            assert!(self.1.read_line(&mut line).unwrap() > 0, "it ended before '{wanted}'");
+        }
+    }
+}
+
+#[test]
+fn who_asks_and_listens_goes_on_with_the_next_supervisor() {
+    let Some(home) = Home::with_qemu() else { return };
+    home.define(&document("shared", ""));
+    home.vdomain(&["start", "--paused", "shared"]).done();
+    let guest = Seen { home: &home, name: "shared" };
+    let mut events = Conversation::begin(&home, &["event", "shared", "--loop"]);
+    let mut shells = [(); 2].map(|()| Conversation::begin(&home, &["qmp", "shared"]));
+    for shell in &mut shells {
+        shell.says("query-status");
+        shell.hears("prelaunch");
+    }
+    let mut waiting = begin(&home, &["wait", "shared", "--for", "shutoff"]);
+
+    for round in 0..3 {
+        match round {
+            1 => assert_eq!(guest.kill_supervisors(), 1),
+            _ => drop(home.vdomain(&["reexec", "--all"]).done()),
+        }
+        let (command, status) = [("resume", "running"), ("suspend", "paused")][round % 2];
+        home.vdomain(&[command, "shared"]).done();
+        for shell in &mut shells {
+            shell.says("query-status");
+            shell.hears(&format!("\"status\": \"{status}\""));
+        }
+    }
+    // Who listens has missed what happened before it had found the next supervisor.
+    let has_heard = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in (0..200).take_while(|_| !has_heard.load(Ordering::Relaxed)) {
+                home.vdomain(&["suspend", "shared"]).done();
+                home.vdomain(&["resume", "shared"]).done();
+            }
+        });
+        events.hears("Resumed");
+        has_heard.store(true, Ordering::Relaxed);
+    });
+    assert!(waiting.try_wait().unwrap().is_none());
+    home.vdomain(&["destroy", "shared"]).done();
+    assert!(waiting.wait().unwrap().success());
+    events.hears("Stopped");
+    let ended = events.0.wait().unwrap();
+    assert!(ended.success(), "{ended}");
+    for mut shell in shells {
+        shell.says("query-status");
+        assert_eq!(shell.0.wait().unwrap().code(), Some(4));
+    }
 }
 
 #[test]

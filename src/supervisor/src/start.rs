@@ -20,6 +20,7 @@ use crate::last::Last;
 use crate::launch::{self, Guest, LaunchError, NoFaults};
 use crate::request::{Request, Task, Verdict, run_directory};
 use crate::state::Reason;
+use crate::status::Status;
 
 /// The numbers under which a supervisor inherits what it is given.
 const TASK_FD: i32 = 3;
@@ -54,7 +55,8 @@ pub enum StartError {
 /// Dropped, it ends, and nothing of it is left.
 #[derive(Debug)]
 pub struct Waiting {
-    lock: PathBuf,
+    program: PathBuf,
+    run: RunDirectory,
     /// Its process. Absent once it is known to run.
     process: Option<Beginning>,
     /// Absent once the task was given.
@@ -84,7 +86,8 @@ impl Waiting {
         let (theirs, task) = io::pipe()?;
         let (verdict, said) = io::pipe()?;
         let process = supervisor(program, theirs.into(), lock, said.into()).begin()?;
-        Ok(Self { lock: run.lock(), process: Some(process), task: Some(task), verdict })
+        let (program, run) = (program.to_owned(), run.clone());
+        Ok(Self { program, run, process: Some(process), task: Some(task), verdict })
     }
 
     /// Has it start the guest that it was prepared for, and waits for what comes of it; QEMU's process number.
@@ -92,14 +95,22 @@ impl Waiting {
     /// # Errors
     /// See [`StartError`]. Whatever the error, nothing of the guest is left.
     pub fn start(self, request: Request) -> Result<u32, StartError> {
+        let (program, run) = (self.program.clone(), self.run.clone());
         match self.carry_out(&Task::Launch(Box::new(request)))? {
-            Verdict::Started { pid } => Ok(pid),
-            Verdict::Gone => Err(StartError::Failed("the guest is gone".to_owned())),
-            Verdict::Failed { reason } => Err(StartError::Failed(reason)),
+            Some(Verdict::Started { pid }) => Ok(pid),
+            Some(Verdict::Gone) => Err(StartError::Failed("the guest is gone".to_owned())),
+            Some(Verdict::Failed { reason }) => Err(StartError::Failed(reason)),
+            None => {
+                // It was killed: what it had begun is taken back, unless it was through with it.
+                revive(&program, &run)?;
+                let qemu = Status::read(&run).and_then(|status| status.qemu);
+                qemu.map(|qemu| qemu.pid).ok_or_else(without_a_word)
+            }
         }
     }
 
-    fn carry_out(mut self, task: &Task) -> Result<Verdict, StartError> {
+    /// What came of a task; `None` where the supervisor did not live to say it.
+    fn carry_out(mut self, task: &Task) -> Result<Option<Verdict>, StartError> {
         let text = serde_json::to_vec(task).map_err(io::Error::from)?;
         if let Some(process) = self.process.take() {
             process.finish()?;
@@ -110,16 +121,19 @@ impl Waiting {
         let mut answer = Vec::new();
         // The end of the line is enough: a guest that has begun to run keeps its host busy.
         BufReader::new(&self.verdict).read_until(b'\n', &mut answer)?;
-        serde_json::from_slice(&answer)
-            .map_err(|_| StartError::Failed("the supervisor ended without a word".to_owned()))
+        Ok(serde_json::from_slice(&answer).ok())
     }
+}
+
+fn without_a_word() -> StartError {
+    StartError::Failed("the supervisor ended without a word".to_owned())
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
         if self.task.is_some() {
             // Removed while the supervisor still holds it, which ends when the task is closed.
-            let _ = fs::remove_file(&self.lock);
+            let _ = fs::remove_file(self.run.lock());
         }
     }
 }
@@ -139,8 +153,9 @@ pub fn revive(program: &Path, run: &RunDirectory) -> Result<(), StartError> {
         return Ok(());
     }
     match Waiting::begin(program, run, lock)?.carry_out(&Task::adopt(run))? {
-        Verdict::Started { .. } | Verdict::Gone => Ok(()),
-        Verdict::Failed { reason } => Err(StartError::Failed(reason)),
+        Some(Verdict::Started { .. } | Verdict::Gone) => Ok(()),
+        Some(Verdict::Failed { reason }) => Err(StartError::Failed(reason)),
+        None => Err(without_a_word()),
     }
 }
 

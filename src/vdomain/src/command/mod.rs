@@ -153,7 +153,10 @@ const CLEARING_PAUSE: Duration = Duration::from_millis(10);
 
 /// How often a supervisor that ends before it replies is asked again: the one that takes over may end
 /// with its guest, and then the next says so.
-const ATTEMPTS: usize = 4;
+const ATTEMPTS: usize = 50;
+
+/// How long to wait before: one that goes on as another version is not there for a moment.
+const ATTEMPT_PAUSE: Duration = Duration::from_millis(10);
 
 /// Asks the supervisor of a guest. One that was killed before it replied is asked again by way of the
 /// one that takes over: nothing that can be asked does harm when it is done twice.
@@ -164,6 +167,7 @@ pub(crate) fn ask<T>(
     let mut asked = connect(run).and_then(&question);
     for _ in 1..ATTEMPTS {
         let Err(AskError::Died) = asked else { break };
+        thread::sleep(ATTEMPT_PAUSE);
         asked = connect(run).and_then(&question);
     }
     asked

@@ -18,6 +18,9 @@ use crate::failure::Failure;
 use crate::output::Output;
 use crate::running::Guest;
 
+/// How often QEMU is asked again because the supervisor has changed.
+const TRIES: usize = 10;
+
 pub(super) fn run(
     one: &One,
     environment: &Environment,
@@ -28,7 +31,7 @@ pub(super) fn run(
     if !io::stdin().is_terminal() {
         for line in io::stdin().lock().lines() {
             let line = line.map_err(|error| cannot_read(&error))?;
-            answer(&mut guest, &line, output)?;
+            answer(&mut guest, &line, environment, output)?;
         }
         return Ok(Exit::Done);
     }
@@ -61,7 +64,7 @@ pub(super) fn run(
             }
             Ok(line) => {
                 is_warned = false;
-                answer(&mut guest, &line, output)?;
+                answer(&mut guest, &line, environment, output)?;
                 if line.trim() == "quit" {
                     output.say("The guest is gone");
                     break;
@@ -79,15 +82,38 @@ pub(super) fn run(
 }
 
 /// Carries out one line, and prints what came of it after what happened meanwhile.
-fn answer(guest: &mut Guest, line: &str, output: &mut Output) -> Result<(), Failure> {
+fn answer(
+    guest: &mut Guest,
+    line: &str,
+    environment: &Environment,
+    output: &mut Output,
+) -> Result<(), Failure> {
     if line.trim().is_empty() {
         return Ok(());
     }
-    let answer = match understand(line) {
-        Ok((execute, arguments)) => block_on(guest.qemu.execute(&execute, &arguments)),
+    let (execute, arguments) = match understand(line) {
+        Ok(understood) => understood,
         Err(problem) => {
             output.say(format_args!("error: {problem}"));
             return Ok(());
+        }
+    };
+    let mut tries = 0..TRIES;
+    let answer = loop {
+        let answer = block_on(guest.qemu.execute(&execute, &arguments));
+        if !guest.qemu.is_disconnected() || execute == "quit" {
+            break answer;
+        }
+        // Another supervisor may have taken over, or this one gone on as another version.
+        *guest = Guest::connect(&guest.name, environment)?;
+        // What only asks can be asked again.
+        let may_ask = match &answer {
+            Ok(_) => false,
+            Err(::qmp::Error::NotSent { .. }) => true,
+            Err(_) => execute.starts_with("query-"),
+        };
+        if !may_ask || tries.next().is_none() {
+            break answer;
         }
     };
     while let Some(notice) = guest.events.try_next() {
@@ -98,8 +124,7 @@ fn answer(guest: &mut Guest, line: &str, output: &mut Output) -> Result<(), Fail
     }
     match answer {
         Ok(value) => output.json(&value)?,
-        Err(error @ ::qmp::Error::Refused { .. }) => output.say(format_args!("error: {error}")),
-        Err(error) => return Err(error.into()),
+        Err(error) => output.say(format_args!("error: {error}")),
     }
     Ok(())
 }
