@@ -67,8 +67,24 @@ pub(crate) struct Changes {
 #[derive(Debug)]
 struct Waiting {
     removal: Removal,
-    /// Who waits for it, and for how long.
-    asked: Option<(Asked, Instant)>,
+    /// Who waits for it, each until then.
+    asked: Vec<(Asked, Instant)>,
+}
+
+impl Waiting {
+    /// Takes away what was behind the device, which is gone, and tells all who wait.
+    async fn complete(self, guest: &mut Guest) {
+        removal::complete(&self.removal, guest).await;
+        self.answer(&Ok(()));
+    }
+
+    /// Tells all who wait what has come of it.
+    fn answer(self, outcome: &Result<(), Problem>) {
+        for (asked, _) in self.asked {
+            let done = outcome.clone().map(|()| Answer::Done(json!({ "done": true })));
+            asked.answer(done);
+        }
+    }
 }
 
 impl Changes {
@@ -80,7 +96,7 @@ impl Changes {
             carry_out::take_back(guest, record.clone()).await;
         }
         let waiting = record.removals.into_iter();
-        changes.removals = waiting.map(|removal| Waiting { removal, asked: None }).collect();
+        changes.removals = waiting.map(|removal| Waiting { removal, asked: Vec::new() }).collect();
         changes.look(guest).await;
         changes
     }
@@ -147,22 +163,30 @@ impl Changes {
             Ok(None) => return asked.answer(Ok(Answer::Done(json!({ "done": true })))),
             Err(problem) => return asked.answer(Err(problem)),
         };
-        self.removals.retain(|waiting| waiting.removal.device != removal.device);
-        match removal::ask(&removal, guest).await {
+        let mut waiting = self.waiting_for(removal);
+        match removal::ask(&waiting.removal, guest).await {
             Ok(removal::Asking::Gone) => {
-                removal::complete(&removal, guest).await;
-                asked.answer(Ok(Answer::Done(json!({ "done": true }))));
+                waiting.asked.push((asked, Instant::now()));
+                waiting.complete(guest).await;
             }
             Ok(removal::Asking::Asked | removal::Asking::AskedBefore) => {
-                let until = Instant::now() + removal::LIMIT;
-                self.removals.push(Waiting { removal, asked: Some((asked, until)) });
+                waiting.asked.push((asked, Instant::now() + removal::LIMIT));
+                self.removals.push(waiting);
                 self.note(guest);
             }
             Err(problem) => {
                 self.note(guest);
-                asked.answer(Err(problem));
+                waiting.asked.push((asked, Instant::now()));
+                waiting.answer(&Err(problem));
             }
         }
+    }
+
+    /// Who waits for the guest to let go of a device, if it was asked before.
+    fn waiting_for(&mut self, removal: Removal) -> Waiting {
+        let is_it = |waiting: &Waiting| waiting.removal.device == removal.device;
+        let before = self.removals.iter().position(is_it).map(|at| self.removals.remove(at));
+        Waiting { asked: before.map_or_else(Vec::new, |before| before.asked), removal }
     }
 
     /// Carries out a change, and has the guest asked to let go of a device that goes, without waiting
@@ -179,8 +203,8 @@ impl Changes {
             removal::Asking::Gone => removal::complete(&removal, guest).await,
             removal::Asking::AskedBefore => return Err(Problem::System(Errno::BUSY)),
             removal::Asking::Asked => {
-                self.removals.retain(|waiting| waiting.removal.device != removal.device);
-                self.removals.push(Waiting { removal, asked: None });
+                let waiting = self.waiting_for(removal);
+                self.removals.push(waiting);
                 self.note(guest);
             }
         }
@@ -223,21 +247,15 @@ impl Changes {
         };
         match event.name.as_str() {
             "DEVICE_DELETED" => {
-                let waiting = self.removals.remove(at);
-                removal::complete(&waiting.removal, guest).await;
-                if let Some((asked, _)) = waiting.asked {
-                    asked.answer(Ok(Answer::Done(json!({ "done": true }))));
-                }
+                self.removals.remove(at).complete(guest).await;
             }
             "ACPI_DEVICE_OST" if !status.is_some_and(removal::is_refusal) => {}
             "DEVICE_UNPLUG_GUEST_ERROR" | "MEM_UNPLUG_ERROR" | "ACPI_DEVICE_OST" => {
                 let waiting = self.removals.remove(at);
                 self.note(guest);
-                if let Some((asked, _)) = waiting.asked {
-                    let what = &waiting.removal.purpose;
-                    let reason = format!("the guest refuses to let go of {what}");
-                    asked.answer(Err(Problem::Refused(reason)));
-                }
+                let what = &waiting.removal.purpose;
+                let reason = format!("the guest refuses to let go of {what}");
+                waiting.answer(&Err(Problem::Refused(reason)));
             }
             _ => {}
         }
@@ -245,7 +263,7 @@ impl Changes {
 
     /// When somebody has waited long enough.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        let waiting = self.removals.iter().filter_map(|it| Some(it.asked.as_ref()?.1));
+        let waiting = self.removals.iter().flat_map(|it| &it.asked).map(|(_, until)| *until);
         waiting.chain(self.again).min()
     }
 
@@ -253,7 +271,7 @@ impl Changes {
     pub(crate) fn give_up(&mut self) {
         let now = Instant::now();
         for waiting in &mut self.removals {
-            if let Some((asked, _)) = waiting.asked.take_if(|(_, until)| *until <= now) {
+            for (asked, _) in waiting.asked.extract_if(.., |(_, until)| *until <= now) {
                 asked.answer(Ok(Answer::Done(json!({ "done": false }))));
             }
         }
@@ -271,10 +289,7 @@ impl Changes {
             .partition(|waiting| there.contains(&waiting.removal.device));
         self.removals = there;
         for waiting in gone {
-            removal::complete(&waiting.removal, guest).await;
-            if let Some((asked, _)) = waiting.asked {
-                asked.answer(Ok(Answer::Done(json!({ "done": true }))));
-            }
+            waiting.complete(guest).await;
         }
     }
 
@@ -285,8 +300,8 @@ impl Changes {
 
     /// Those who still wait when the guest ends.
     pub(crate) fn into_asked(self) -> impl Iterator<Item = Asked> {
-        let waiting = self.removals.into_iter().filter_map(|waiting| Some(waiting.asked?.0));
-        waiting.chain(self.asked)
+        let waiting = self.removals.into_iter().flat_map(|waiting| waiting.asked);
+        waiting.map(|(asked, _)| asked).chain(self.asked)
     }
 
     /// Writes down which devices the guest has not let go of.
