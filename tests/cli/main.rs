@@ -24,6 +24,7 @@ mod slow;
 mod storage;
 mod survival;
 mod tools;
+mod tpm;
 
 /// The smallest document of a guest, with `devices` in it.
 fn document(name: &str, devices: &str) -> String {

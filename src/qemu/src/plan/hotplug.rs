@@ -1,8 +1,8 @@
 //! What must be on the command line, and what can be added to the machine before it runs.
 //!
-//! Everything can be added over QMP that these tables do not name. They hold what QEMU 10.0 refuses
-//! (`Bus 'X' does not support hotplugging`, `Device 'X' does not support hotplugging`), and what the
-//! guest could tell from a device that was there from the start.
+//! Everything can be added over QMP that these tables do not name. They hold what QEMU refuses
+//! (`Bus 'X' does not support hotplugging`, `Device 'X' does not support hotplugging`), which
+//! `tests/hotplug.rs` tries, and what the guest could tell from a device that was there from the start.
 
 use std::collections::BTreeMap;
 
@@ -87,6 +87,12 @@ const COLD: &[(&str, &[&str])] = &[
     ("the guest is told of it in tables", &["vmgenid", "vmcoreinfo", "acpi-erst"]),
     ("it is assigned for good", &["vfio-pci-nohotplug"]),
 ];
+
+/// Why a device of this type must be there when the machine is made; `None` if it can be added later
+/// where its bus lets it.
+pub fn why_type_is_cold(driver: &str) -> Option<&'static str> {
+    COLD.iter().find(|(_, drivers)| drivers.contains(&driver)).map(|(why, _)| *why)
+}
 
 /// Network interfaces with an option ROM of their own: without a BAR for it they can only be cold.
 const OPTION_ROM: &[&str] = &[
@@ -211,8 +217,8 @@ fn why_cold(
     root: &Root,
 ) -> Option<String> {
     let driver = device.driver();
-    if let Some((why, _)) = COLD.iter().find(|(_, drivers)| drivers.contains(&driver)) {
-        return Some((*why).to_owned());
+    if let Some(why) = why_type_is_cold(driver) {
+        return Some(why.to_owned());
     }
     let without_bar = device.properties.get("rombar").is_some_and(|bar| bar == 0);
     if without_bar && OPTION_ROM.contains(&driver) && device.text("romfile") != Some("") {

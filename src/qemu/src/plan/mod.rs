@@ -76,6 +76,7 @@ pub(crate) use builder::{Builder, Wanted};
 pub use control_group::{ControlGroup, GroupSetting, LockedMemory};
 pub(crate) use graphics::password_commands;
 pub(crate) use hotplug::why_it_stays;
+pub use hotplug::why_type_is_cold;
 pub(crate) use image::{NewImage, OpenImage, add, images, lend, questions as image_questions};
 pub use inventory::{Inventory, undo};
 pub use make::{Options, plan, questions};
