@@ -209,6 +209,7 @@ fn whenever_its_supervisor_is_killed_a_guest_is_what_was_said_and_leaves_nothing
             _ => Moment::Stop,
         };
         let (command, after, limit) = match (moment, state.as_str()) {
+            (Moment::Start, _) if round % 2 == 0 => (&["start", "killed"][..], "running", start),
             (Moment::Start, _) => (&["start", "--paused", "killed"][..], "paused", start),
             (Moment::Run, "paused") => (&["resume", "killed"][..], "running", 15_000),
             (Moment::Run, _) => (&["suspend", "killed"][..], "paused", 15_000),

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde_json::json;
 use store::RunDirectory;
 use sys::lock::{Kind, Lock};
 use sys::process::{Beginning, Program};
@@ -96,6 +97,7 @@ impl Waiting {
     /// See [`StartError`]. Whatever the error, nothing of the guest is left.
     pub fn start(self, request: Request) -> Result<u32, StartError> {
         let (program, run) = (self.program.clone(), self.run.clone());
+        let runs = request.plan.qmp.iter().any(|command| command.execute == "cont");
         match self.carry_out(&Task::Launch(Box::new(request)))? {
             Some(Verdict::Started { pid }) => Ok(pid),
             Some(Verdict::Gone) => Err(StartError::Failed("the guest is gone".to_owned())),
@@ -104,7 +106,13 @@ impl Waiting {
                 // It was killed: what it had begun is taken back, unless it was through with it.
                 revive(&program, &run)?;
                 let qemu = Status::read(&run).and_then(|status| status.qemu);
-                qemu.map(|qemu| qemu.pid).ok_or_else(without_a_word)
+                let qemu = qemu.ok_or_else(without_a_word)?;
+                if runs {
+                    let resumed = reach(&program, &run)
+                        .and_then(|mut client| client.call("Resume", json!({})));
+                    resumed.map_err(|error| StartError::Failed(error.to_string()))?;
+                }
+                Ok(qemu.pid)
             }
         }
     }
