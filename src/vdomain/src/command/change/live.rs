@@ -83,7 +83,7 @@ pub(in crate::command) fn carry_out(
                     exit: Exit::TimedOut,
                     message: format!("the guest has not let go of {what} yet"),
                     help: Some(
-                        "it goes as soon as the guest has; the same command asks it again"
+                        "it goes as soon as the guest has, or when it is reset: `vdomain reset`"
                             .to_owned(),
                     ),
                 });
