@@ -53,14 +53,16 @@ impl Peer {
         qemu.arg("-S").stdin(Stdio::null()).stdout(Stdio::null()).process_group(0);
         processes.push(qemu.spawn().unwrap());
         let began = Instant::now();
-        while !monitor.exists() {
+        loop {
+            // The socket has its name before it listens.
+            if let Ok((qmp, _)) = block_on(Client::connect(&monitor, LIMIT)) {
+                return Self { qmp, processes };
+            }
             let ended = processes.last_mut().unwrap().try_wait().unwrap();
             assert!(ended.is_none(), "QEMU does not take libvirt's arguments");
-            assert!(began.elapsed() < LIMIT, "QEMU makes no monitor");
+            assert!(began.elapsed() < LIMIT, "QEMU has no monitor");
             thread::sleep(Duration::from_millis(10));
         }
-        let (qmp, _) = block_on(Client::connect(&monitor, LIMIT)).unwrap();
-        Self { qmp, processes }
     }
 }
 
