@@ -256,6 +256,8 @@ fn a_job_goes_on_without_a_supervisor_and_the_next_one_finishes_it() {
     assert_eq!(progress(&home, "orphans")["kind"], "pull");
     let busy = home.vdomain(&["blockcommit", "orphans", "vda", "--active"]).fails(1);
     assert!(busy.contains("disk 'vda' has a block job: Block Pull"), "{busy}");
+    let stays = home.vdomain(&["detach-disk", "orphans", "vda", "--live"]).fails(1);
+    assert!(stays.contains("disk 'vda' has a block job: Block Pull"), "{stays}");
     home.vdomain(&["blockjob", "orphans", "vda", "0"]).done();
     until("pulled", || sources(&home, "orphans", &[]) == [over.as_path()]);
     assert_eq!(sources(&home, "orphans", &["--inactive"]), [over.as_path()]);

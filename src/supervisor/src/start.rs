@@ -102,18 +102,7 @@ impl Waiting {
             Some(Verdict::Started { pid }) => Ok(pid),
             Some(Verdict::Gone) => Err(StartError::Failed("the guest is gone".to_owned())),
             Some(Verdict::Failed { reason }) => Err(StartError::Failed(reason)),
-            None => {
-                // It was killed: what it had begun is taken back, unless it was through with it.
-                revive(&program, &run)?;
-                let qemu = Status::read(&run).and_then(|status| status.qemu);
-                let qemu = qemu.ok_or_else(without_a_word)?;
-                if runs {
-                    let resumed = reach(&program, &run)
-                        .and_then(|mut client| client.call("Resume", json!({})));
-                    resumed.map_err(|error| StartError::Failed(error.to_string()))?;
-                }
-                Ok(qemu.pid)
-            }
+            None => taken_up(&program, &run, runs),
         }
     }
 
@@ -131,6 +120,21 @@ impl Waiting {
         BufReader::new(&self.verdict).read_until(b'\n', &mut answer)?;
         Ok(serde_json::from_slice(&answer).ok())
     }
+}
+
+/// What becomes of a start whose supervisor was killed: the next one takes back what had begun, unless the
+/// guest was ready. `runs`: it was to be let run.
+fn taken_up(program: &Path, run: &RunDirectory, runs: bool) -> Result<u32, StartError> {
+    let mut client = reach(program, run).map_err(|error| match error {
+        AskError::NotRunning => without_a_word(),
+        error => StartError::Failed(error.to_string()),
+    })?;
+    if runs {
+        let resumed = client.call("Resume", json!({}));
+        resumed.map_err(|error| StartError::Failed(error.to_string()))?;
+    }
+    let qemu = Status::read(run).and_then(|status| status.qemu);
+    qemu.map(|qemu| qemu.pid).ok_or_else(without_a_word)
 }
 
 fn without_a_word() -> StartError {

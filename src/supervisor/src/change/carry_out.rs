@@ -43,10 +43,10 @@ pub(super) async fn carry_out(
     if record.inventory.revision != change.revision {
         return Err(Problem::Changed);
     }
+    job::refuse_second(change, &record)?;
     if change.steps.is_empty() && change.removal.is_some() {
         return Ok(change.removal.clone());
     }
-    job::refuse_second(change, &record)?;
     // Whoever takes the guest over in the middle of this takes it back, unless it has begun.
     let begun = change.job.clone().map(|job| {
         let outcome = job.id.is_empty().then_some(Outcome::Completed);
