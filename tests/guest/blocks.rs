@@ -357,3 +357,27 @@ fn a_supervisor_that_dies_in_the_middle_of_a_snapshot_is_followed_by_one_that_kn
     assert_eq!(sources(&home, "middle", &[]), [top.as_path()]);
     assert_eq!(nodes(&home, "middle"), 2);
 }
+
+#[test]
+fn a_disk_grows_and_shrinks_only_when_told_twice() {
+    let Some(home) = home() else { return };
+    let top = image(&home, "top.qcow2", "qcow2");
+    paused(&home, "sized", &disk(&top, "qcow2", "vda", ""));
+    let resize = |size: &str, more: &[&str]| {
+        home.vdomain(&[&["blockresize", "sized", "vda", size][..], more].concat())
+    };
+    let content = || mebibytes(&home, &top, "qcow2").len();
+
+    resize("16M", &[]).done();
+    let less = resize("4096", &[]).fails(1);
+    assert!(less.contains("disk vda has 16777216 bytes, and 4194304 are less"), "{less}");
+    assert!(less.contains("--shrink"), "{less}");
+    home.vdomain(&["destroy", "sized"]).done();
+    assert_eq!(content(), 16);
+
+    home.vdomain(&["start", "--paused", "sized"]).done();
+    resize("4096", &["--shrink"]).done();
+    resize("18446744073709551615B", &[]).fails(1);
+    home.vdomain(&["destroy", "sized"]).done();
+    assert_eq!(content(), 4);
+}

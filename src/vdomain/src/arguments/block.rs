@@ -210,6 +210,9 @@ pub(crate) struct Blockresize {
     /// The size in KiB, or with a unit: 10G is 10 GiB, 10GB less.
     #[arg(value_name = "SIZE", value_parser = kibibytes)]
     pub(crate) size: u64,
+    /// Let the disk become smaller; what is behind its new end is lost.
+    #[arg(long)]
+    pub(crate) shrink: bool,
     #[command(flatten)]
     pub(crate) saying: Saying,
 }

@@ -50,6 +50,9 @@ pub enum Work {
         disk: String,
         /// The size, in bytes.
         size: u64,
+        /// It may be less than it was: what is behind the new end is lost.
+        #[serde(default)]
+        shrink: bool,
     },
     /// That it is said when the topmost image is filled beyond a point.
     Threshold {
@@ -71,7 +74,7 @@ impl Work {
             Self::Commit(wanted) => merge::commit(running, wanted),
             Self::Pull(wanted) => merge::pull(running, wanted),
             Self::Copy(wanted) => copy::copy(running, wanted),
-            Self::Resize { disk, size } => resize(running, disk, *size),
+            Self::Resize { disk, size, shrink } => resize(running, disk, *size, *shrink),
             Self::Threshold { disk, at } => threshold(running, disk, *at),
         }
     }
@@ -214,13 +217,26 @@ pub fn questions(live: &Domain, host: &Host, answers: &Answers) -> Vec<Question>
     questions
 }
 
-/// libvirt: `qemuDomainBlockResize`.
-fn resize(running: &Running<'_>, disk: &str, size: u64) -> Result<Change, Vec<Problem>> {
+/// libvirt: `qemuDomainBlockResize`, which makes a disk smaller without being asked twice.
+fn resize(
+    running: &Running<'_>,
+    disk: &str,
+    size: u64,
+    shrink: bool,
+) -> Result<Change, Vec<Problem>> {
     let worked = running.disk(disk)?;
-    let purpose = format!("resize of disk {}", worked.disk.name());
+    let image = &worked.images[0];
+    let name = worked.disk.name();
+    let purpose = format!("resize of disk {name}");
     // QEMU counts in sectors.
-    let size = size.next_multiple_of(SECTOR);
-    let arguments = json!({"node-name": worked.images[0].node, "size": size});
+    let size = size.div_ceil(SECTOR).saturating_mul(SECTOR);
+    let there = running.size(image)?;
+    if size < there && !shrink {
+        let message = format!("disk {name} has {there} bytes, and {size} are less");
+        let help = "--shrink makes it smaller: what is behind the new end is lost";
+        return Err(vec![refusal(message).help(help)]);
+    }
+    let arguments = json!({"node-name": image.node, "size": size});
     running.change(purpose.clone(), |builder| {
         builder.part(purpose, worked.disk.origin);
         builder.afterwards("block_resize", arguments);

@@ -75,7 +75,8 @@ pub(super) fn blockresize(
 ) -> Result<Exit, Failure> {
     let DiskOf { domain, disk } = &arguments.disk;
     let done = format!("Block device '{disk}' is resized");
-    let work = Work::Resize { disk: disk.clone(), size: arguments.size };
+    let (size, shrink) = (arguments.size, arguments.shrink);
+    let work = Work::Resize { disk: disk.clone(), size, shrink };
     change(&domain.name, arguments.saying, environment, output, &work, &done)
 }
 
