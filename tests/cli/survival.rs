@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use sys::process::Process;
 
-use crate::common::Home;
+use crate::common::{Home, run};
 use crate::document;
 
 /// Longer than anything takes.
@@ -135,7 +135,10 @@ fn leaving(home: &Home, tap: &str) -> String {
     </channel>",
         home.path("channel.sock").display()
     );
-    if Path::new("/usr/bin/passt").exists() {
+    let mut unshare = Command::new("unshare");
+    unshare.args(["--user", "true"]);
+    // passt locks itself into a user namespace, which it may not make in a plain chroot.
+    if Path::new("/usr/bin/passt").exists() && run(unshare).code == 0 {
         devices += "<interface type='user'><backend type='passt'/></interface>";
     }
     if rustix::process::geteuid().is_root() && Path::new("/dev/net/tun").exists() {
