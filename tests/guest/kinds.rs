@@ -23,8 +23,9 @@ const PLACES: &str = "    <controller type='pci' index='0' model='pcie-root'/>
     <controller type='usb' model='qemu-xhci'/>
 ";
 
-/// What the guest prints when a line of the shell has come true.
-const ONCE: &str = "once() { while ! eval \"$1\"; do sleep 1; done; echo \"$2.\"; }; \
+/// What the guest prints when a line of the shell has come true. Memory that a kernel uses by itself, as
+/// that of Debian 13 does, it does not let go of.
+const ONCE: &str = "echo offline >/sys/devices/system/memory/auto_online_blocks; once() { while ! eval \"$1\"; do sleep 1; done; echo \"$2.\"; }; \
     has() { cat /sys/bus/pci/devices/*/device | grep -q \"$1\"; }; \
     port() { for p in /sys/class/virtio-ports/*; do \
     [ \"$(cat $p/name)\" = org.example.0 ] && echo ${p##*/}; done; }; \
