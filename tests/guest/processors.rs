@@ -33,10 +33,15 @@ fn runs_on(home: &Home, number: u64) -> String {
 fn processors_come_are_used_and_go() {
     let Some(home) = home() else { return };
     let tuned = "<vcpu current='1'>4</vcpu>\n  <cputune><vcpupin vcpu='2' cpuset='0'/></cputune>";
-    home.define(&document("processors", &stays("true"), "").replace("<vcpu>1</vcpu>", tuned));
+    let os = stays("cat /sys/devices/system/cpu/possible");
+    home.define(&document("processors", &os, "").replace("<vcpu>1</vcpu>", tuned));
     let mut console = Console::start(&home, "processors");
-    console.script();
+    // Debian 13's kernel has no room for more where it is emulated.
+    let has_room = console.script() == "0-3\n";
     let mut online = |expected: &str| {
+        if !has_room {
+            return;
+        }
         console.types(
             "for c in /sys/devices/system/cpu/cpu[1-9]/online; do echo 1 >$c; done; \
              read l </sys/devices/system/cpu/online; echo \"on\"line $l.",
@@ -67,6 +72,11 @@ fn processors_come_are_used_and_go() {
     let first = home.vdomain(&["setvcpu", "processors", "0", "--disable"]).fails(1);
     assert!(first.contains("processor 0 is part of the machine"), "{first}");
     let disable = ["setvcpu", "processors", "1", "--disable"];
+    if !has_room {
+        not_tested("this guest's kernel uses no processors that come");
+        home.vdomain(&["destroy", "processors"]).done();
+        return;
+    }
     if home.vdomain(&[&disable[..], &["--print-plan"]].concat()).code != 0 {
         not_tested("this QEMU cannot take processors away without KVM");
         home.vdomain(&["destroy", "processors"]).done();
